@@ -1,0 +1,1 @@
+"""Compositions: a router, a gate and a strategy, run as one pipeline."""

@@ -1,0 +1,1 @@
+"""Experts answer chat requests: engines, and wrappers around engines."""

@@ -1,0 +1,1 @@
+"""One engine a file: each turns chat requests into streams of chunks."""

@@ -1,0 +1,1 @@
+"""Routers score experts for queries; gates turn scores into decisions."""

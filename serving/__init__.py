@@ -1,0 +1,1 @@
+"""The faces of Coterie: the HTTP endpoint and the command line."""
