@@ -92,7 +92,8 @@ class Chunk:
 
     ``logprobs`` is a list in OpenAI's ``logprobs.content`` layout, one entry a token of this text.
     ``delta`` holds what a message has besides its text (tool_calls, reasoning_content ...).
-    ``usage`` comes once, with or after the last chunk.
+    ``usage`` comes once, with or after the last chunk. ``expert`` names who really answers, on the
+    first chunk of an answer that a fallback chain may have moved to another expert.
     """
 
     text: str = ""
@@ -101,3 +102,4 @@ class Chunk:
     logprobs: list[dict[str, Any]] | None = None
     usage: Usage | None = None
     delta: Mapping[str, Any] | None = None
+    expert: str | None = None
