@@ -75,7 +75,7 @@ def message_text(message: Message) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request. ``details`` keeps what else an upstream reports (cached, reasoning)."""
+    """Tokens of one request; ``details`` keeps what else an upstream reports (cached ...)."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -92,7 +92,8 @@ class Chunk:
 
     ``logprobs`` is a list in OpenAI's ``logprobs.content`` layout, one entry a token of this text.
     ``delta`` holds what a message has besides its text (tool_calls, reasoning_content ...).
-    ``usage`` comes once, with or after the last chunk.
+    ``usage`` comes once, with or after the last chunk. ``expert`` is set on the first chunk by an
+    expert that wraps others, to say which of them answers.
     """
 
     text: str = ""
@@ -101,3 +102,4 @@ class Chunk:
     logprobs: list[dict[str, Any]] | None = None
     usage: Usage | None = None
     delta: Mapping[str, Any] | None = None
+    expert: str | None = None

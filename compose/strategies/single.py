@@ -1,0 +1,64 @@
+"""Ask the best expert; when it fails before its first token, the next best."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from compose.trace import Attempt, Trace
+from experts.base import Expert
+from experts.errors import ExpertError, RequestRejected
+from experts.types import ChatRequest, Chunk
+from routers.types import Decision
+
+
+class Single:
+    """Ask one expert, with the rest of the ranking as spares.
+
+    Parameters
+    ----------
+    tries : how many experts may be asked in all. A request that an expert rejects is not tried
+        elsewhere: the client should hear what is wrong with it.
+    """
+
+    name = "single"
+
+    def __init__(self, tries: int = 3) -> None:
+        self.tries = tries
+
+    async def run(
+        self, request: ChatRequest, decision: Decision, experts: Mapping[str, Expert], trace: Trace
+    ) -> AsyncGenerator[Chunk, None]:
+        order = decision.ranking[: self.tries]
+        for place, name in enumerate(order):
+            attempt = trace.attempt(name)
+            try:
+                async with aclosing(experts[name].chat(request)) as chunks:
+                    async for chunk in chunks:
+                        if attempt.first_token is None:
+                            _first(attempt, chunk, trace)
+                        if chunk.usage is not None:
+                            _spent(attempt, chunk, experts[name], trace)
+                        yield chunk
+                    return
+            except ExpertError as error:
+                attempt.error = f"{type(error).__name__}: {error}"
+                last = place == len(order) - 1
+                if attempt.first_token is not None or last or isinstance(error, RequestRejected):
+                    raise
+            finally:
+                attempt.ended = trace.now()
+
+
+def _first(attempt: Attempt, chunk: Chunk, trace: Trace) -> None:
+    attempt.first_token = trace.now()
+    trace.expert = chunk.expert or attempt.expert
+
+
+def _spent(attempt: Attempt, chunk: Chunk, expert: Expert, trace: Trace) -> None:
+    usage, info = chunk.usage, expert.info
+    if usage is None:
+        return
+    attempt.usage = usage
+    tokens_in, tokens_out = usage.prompt_tokens, usage.completion_tokens
+    trace.cost += (tokens_in * info.price_in + tokens_out * info.price_out) / 1e6
