@@ -4,7 +4,7 @@
 
     ComposeError
     +-- UnknownModel    no expert and no composition has that name; lists the nearest
-    +-- ConfigError     a configuration that cannot work: names the file, the path in it, the way out
+    +-- ConfigError     a configuration that cannot work: names the file and the path in it
 """
 
 from __future__ import annotations

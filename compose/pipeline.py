@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
+from routers.gate import Gate
+
 from compose.errors import UnknownModel
 from compose.scoring import Scorer
 from compose.strategies.base import Strategy
@@ -16,7 +18,6 @@ from compose.trace import Trace
 from experts.base import Expert
 from experts.errors import ExpertFailed
 from experts.types import ChatRequest, Chunk
-from routers.gate import Gate
 from routers.types import Decision, Query
 
 

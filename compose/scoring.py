@@ -6,6 +6,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from routers.base import Router
+
 from routers.types import Floats, Query
 
 
