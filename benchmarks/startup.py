@@ -58,9 +58,10 @@ def ask(client: httpx.Client, text: str) -> float:
 
 
 def one_server() -> dict[str, float]:
-    with running_server("configs/minis.yaml") as server, httpx.Client(
-        base_url=server.url, trust_env=False, timeout=60
-    ) as client:
+    with (
+        running_server("configs/minis.yaml") as server,
+        httpx.Client(base_url=server.url, trust_env=False, timeout=60) as client,
+    ):
         first = ask(client, "What is 17 plus 25?")
         later = [ask(client, f"What is {n} plus {n + 8}?") for n in range(10, 40)]
         return {

@@ -105,8 +105,10 @@ def _step(model: Any, part: str) -> Any:
     if field is None:
         return None
     annotation = field.annotation
-    return annotation if _is_model(annotation) or _is_mapping(annotation) else next(
-        _models_in(annotation), None
+    return (
+        annotation
+        if _is_model(annotation) or _is_mapping(annotation)
+        else next(_models_in(annotation), None)
     )
 
 

@@ -40,8 +40,10 @@ def main() -> int:
 def cli_page() -> str:
     from serving.cli import app
 
-    names = [command.name or command.callback.__module__.rpartition(".")[2]  # type: ignore[union-attr]
-             for command in app.registered_commands]
+    names = [
+        command.name or command.callback.__module__.rpartition(".")[2]  # type: ignore[union-attr]
+        for command in app.registered_commands
+    ]
     parts = [NOTE, "# Commands\n", _help()]
     for name in names:
         parts += [f"## coterie {name}\n", _help(name)]
@@ -77,8 +79,10 @@ def config_page() -> str:
 def _keys(title: str, schema: dict[str, Any]) -> list[str]:
     if "properties" not in schema:
         return []
-    rows = [f"| `{key}` | {_type(inner)} | {_default(key, inner, schema)} | {_cell(inner)} |"
-            for key, inner in schema["properties"].items()]
+    rows = [
+        f"| `{key}` | {_type(inner)} | {_default(key, inner, schema)} | {_cell(inner)} |"
+        for key, inner in schema["properties"].items()
+    ]
     about = schema.get("description", "").partition("\n\n")[0].replace("\n", " ")
     head = ["| key | type | default | meaning |", "|---|---|---|---|"]
     return [f"## {title}\n", f"{about}\n", *head, *rows, ""]

@@ -14,7 +14,9 @@ from serving.cli.output import print_json, progress
 
 
 def command(
-    prompts: Annotated[Path, typer.Argument(help="JSON lines: prompt, answer, id, source, verifier.")],
+    prompts: Annotated[
+        Path, typer.Argument(help="JSON lines: prompt, answer, id, source, verifier.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The outcomes file (parquet).")],
     config: ConfigOption = DEFAULT_CONFIG,
     only: Annotated[str, typer.Option(help="Experts to ask, separated by commas.")] = "",
