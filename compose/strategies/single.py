@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from compose.trace import Attempt, Trace
 from experts.base import Expert
 from experts.errors import ExpertError, RequestRejected
@@ -12,19 +14,25 @@ from experts.types import ChatRequest, Chunk
 from routers.types import Decision
 
 
+class SingleSettings(BaseModel):
+    """Settings of the strategy ``single``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tries: int = Field(3, ge=1, description="experts that may be asked in all, one after another")
+
+
 class Single:
     """Ask one expert, with the rest of the ranking as spares.
 
-    Parameters
-    ----------
-    tries : how many experts may be asked in all. A request that an expert rejects is not tried
-        elsewhere: the client should hear what is wrong with it.
+    A request that an expert rejects is not tried elsewhere: the client should hear what is wrong.
     """
 
     name = "single"
+    Settings = SingleSettings
 
-    def __init__(self, tries: int = 3) -> None:
-        self.tries = tries
+    def __init__(self, settings: SingleSettings) -> None:
+        self.tries = settings.tries
 
     async def run(
         self, request: ChatRequest, decision: Decision, experts: Mapping[str, Expert], trace: Trace
