@@ -165,15 +165,16 @@ def _load(path: Path, expert: str) -> dict[str, list[_Recorded]]:
 def _recorded(row: dict[str, Any]) -> _Recorded:
     """One row, with estimates in place of counts that the file does not have."""
     details: dict[str, Any] = {k: row[k] for k in ("cost", "latency") if row.get(k) is not None}
-    counts = [row.get("prompt_tokens"), row.get("completion_tokens")]
-    if None in counts:
+    prompt_tokens, completion_tokens = row.get("prompt_tokens"), row.get("completion_tokens")
+    if prompt_tokens is None or completion_tokens is None:
         details["estimated"] = True
-        counts = [-(-len(row[text]) // _CHARS_PER_TOKEN) for text in ("prompt", "response")]
+        prompt_tokens = -(-len(row["prompt"]) // _CHARS_PER_TOKEN)
+        completion_tokens = -(-len(row["response"]) // _CHARS_PER_TOKEN)
     return _Recorded(
         response=row["response"],
         finish_reason=row.get("finish_reason") or "stop",
-        prompt_tokens=int(counts[0]),
-        completion_tokens=int(counts[1]),
+        prompt_tokens=int(prompt_tokens),
+        completion_tokens=int(completion_tokens),
         latency=float(row.get("latency") or 0.0),
         details=details,
     )
