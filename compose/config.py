@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from compose.errors import ConfigError
 from experts.config import ExpertConfig
@@ -43,19 +43,27 @@ class CompositionConfig(BaseModel):
 
 
 class Config(BaseModel):
-    """Everything that a pipeline is built from."""
+    """Everything that a pipeline is built from.
+
+    ``file`` is where it was read from: paths inside it are relative to that file's folder.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     experts: dict[str, ExpertConfig] = Field(min_length=1)
     compositions: dict[str, CompositionConfig] = {}
 
+    _file: Path = PrivateAttr(Path("<configuration>"))
+
+    @property
+    def file(self) -> Path:
+        return self._file
+
 
 def load_config(path: Path) -> Config:
     """Read and check a YAML configuration.
 
-    Paths inside it are relative to the file's own folder. Raises ConfigError that names the file,
-    the path in it, and the nearest valid key.
+    Raises ConfigError that names the file, the path in it, and the nearest valid key.
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -69,11 +77,14 @@ def load_config(path: Path) -> Config:
     if not isinstance(data, Mapping):
         raise ConfigError("expected keys such as 'experts' at the top", where=str(path))
     try:
-        return Config.model_validate(data)
+        config = Config.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A mistyped key often leaves another one missing: name the cause, not its effect.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         dotted = ".".join(str(part) for part in first["loc"])
         raise ConfigError(_problem(first), where=str(path), path=dotted) from error
+    config._file = path
+    return config
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:

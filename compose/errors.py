@@ -3,13 +3,14 @@
 ::
 
     ComposeError
-    +-- UnknownModel    no expert and no composition has that name; lists the nearest
-    +-- ConfigError     a configuration that cannot work: names the file and the path in it
+    +-- UnknownModel      no expert and no composition has that name; lists the nearest
+    +-- UnknownStrategy   no strategy has that name; says the nearest
+    +-- ConfigError       a configuration that cannot work: names the file and the path in it
 """
 
 from __future__ import annotations
 
-__all__ = ["ComposeError", "ConfigError", "UnknownModel"]
+__all__ = ["ComposeError", "ConfigError", "UnknownModel", "UnknownStrategy"]
 
 
 class ComposeError(Exception):
@@ -23,6 +24,10 @@ class UnknownModel(ComposeError):
         super().__init__(f"The model {shown!r} does not exist.{hint} GET /v1/models lists all.")
         self.name = name
         self.nearest = nearest
+
+
+class UnknownStrategy(ComposeError):
+    pass
 
 
 class ConfigError(ComposeError):

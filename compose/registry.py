@@ -7,7 +7,7 @@ import pkgutil
 from importlib.metadata import entry_points
 from typing import Any
 
-from compose.errors import ConfigError
+from compose.errors import UnknownStrategy
 
 STRATEGIES = {
     "single": "compose.strategies.single:Single",
@@ -17,7 +17,7 @@ STRATEGIES = {
 def find_strategy(kind: str) -> Any:
     """The class of a strategy: built from an instance of its own ``Settings``.
 
-    Raises ConfigError with the nearest name when there is none of that name.
+    Raises UnknownStrategy with the nearest name when there is none of that name.
     """
     if kind in STRATEGIES:
         return pkgutil.resolve_name(STRATEGIES[kind])
@@ -26,4 +26,4 @@ def find_strategy(kind: str) -> Any:
         return others[kind].load()
     names = [*STRATEGIES, *others]
     near = difflib.get_close_matches(kind, names, n=1, cutoff=0.0)
-    raise ConfigError(f"unknown strategy {kind!r}; did you mean {near[0]!r}?", path="kind")
+    raise UnknownStrategy(f"unknown strategy {kind!r}; did you mean {near[0]!r}?")

@@ -40,7 +40,7 @@ async def _ask(text: str, config: ConfigOption, model: str) -> tuple[str, dict[s
     from compose.config import load_config
     from experts.types import ChatRequest
 
-    pipeline = build_pipeline(load_config(config), config.parent)
+    pipeline = build_pipeline(load_config(config))
     try:
         await pipeline.start()
         request = ChatRequest(messages=[{"role": "user", "content": text}])

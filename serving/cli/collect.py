@@ -48,7 +48,7 @@ async def _collect(
 
     prompts = read_prompts(prompts_file)
     names = [name.strip() for name in only.split(",") if name.strip()]
-    experts = build_experts(load_config(config_file), config_file.parent, names)
+    experts = build_experts(load_config(config_file), names)
     journal = Journal(out.with_name(out.name + ".journal"))
     try:
         for expert in experts.values():

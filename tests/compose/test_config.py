@@ -24,7 +24,7 @@ def write(tmp_path, text):
 
 
 def build(path):
-    return build_pipeline(load_config(path), path.parent)
+    return build_pipeline(load_config(path))
 
 
 def test_a_config_of_five_lines_builds_a_pipeline(tmp_path):
