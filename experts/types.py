@@ -94,6 +94,15 @@ class Chunk:
     ``delta`` holds what a message has besides its text (tool_calls, reasoning_content ...).
     ``usage`` comes once, with or after the last chunk. ``expert`` is set on the first chunk by an
     expert that wraps others, to say which of them answers.
+
+    ``wire`` is what an OpenAI-compatible upstream sent for this chunk, byte for byte and already
+    validated, so that a server can relay it without writing it anew (and without losing a field
+    that it does not know). Of a streamed request: whole server-sent events, each
+    ``data: {...}\\n\\n``, one or several, never ``[DONE]``. Of one that is not streamed: the whole
+    JSON body, on the first chunk (with n > 1 the other choices follow as chunks without ``wire``).
+    None: there is no such form, build it from the other fields; a streamed chunk that has only
+    ``usage``, and no ``wire``, is not for the client, who did not ask for usage. Whoever changes
+    the other fields of a chunk sets ``wire`` to None.
     """
 
     text: str = ""
@@ -103,3 +112,4 @@ class Chunk:
     usage: Usage | None = None
     delta: Mapping[str, Any] | None = None
     expert: str | None = None
+    wire: bytes | None = None
