@@ -8,12 +8,13 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
-from routers.gate import Gate
+from routers.config import GateConfig
+from routers.gate import decide
 
 from compose.errors import UnknownModel
 from compose.scoring import Scorer
 from compose.strategies.base import Strategy
-from compose.strategies.single import Single
+from compose.strategies.single import Single, SingleSettings
 from compose.trace import Trace
 from experts.base import Expert
 from experts.errors import ExpertFailed
@@ -23,12 +24,13 @@ from routers.types import Decision, Query
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """A named router + gate + strategy over some of the experts."""
+    """A named router + gate + strategy. ``costs``: expert -> expected USD a request."""
 
     name: str
     scorer: Scorer
-    gate: Gate
+    gate: GateConfig
     strategy: Strategy
+    costs: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class Pipeline:
     ) -> None:
         self.experts = dict(experts)
         self.compositions = dict(compositions)
-        self._alone = Single(tries=1)
+        self._alone = Single(SingleSettings(tries=1))
 
     async def run(self, request: ChatRequest, model: str, trace: Trace | None = None) -> Answer:
         """Decide, call, and wait for the first chunk.
@@ -84,8 +86,9 @@ class Pipeline:
         """Whom the composition would ask, without asking."""
         start = time.perf_counter()
         text = request.text
-        scores = await composition.scorer.score(Query(text))
-        decision = composition.gate.decide(text, composition.scorer.router.experts_, scores)
+        row = await composition.scorer.score(Query(text))
+        scores = dict(zip(composition.scorer.router.experts_, row.tolist(), strict=True))
+        decision = decide(composition.gate, scores, composition.costs, text=text)
         if trace is not None:
             trace.decision = decision
             trace.decision_ms = 1e3 * (time.perf_counter() - start)

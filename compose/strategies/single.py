@@ -5,26 +5,35 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from compose.trace import Attempt, Trace
 from experts.base import Expert
-from experts.errors import ExpertError, RequestRejected
 from experts.types import ChatRequest, Chunk
+from experts.wrappers import as_expert_error, next_may_help
 from routers.types import Decision
+
+
+class SingleSettings(BaseModel):
+    """Settings of the strategy ``single``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tries: int = Field(3, ge=1, description="experts that may be asked in all, one after another")
 
 
 class Single:
     """Ask one expert, with the rest of the ranking as spares.
 
-    Parameters
-    ----------
-    tries : how many experts may be asked in all. A request that an expert rejects is not tried
-        elsewhere: the client should hear what is wrong with it.
+    A request that an expert rejects is tried elsewhere only where that may help (a longer context,
+    another modality): otherwise the client should hear what is wrong with it.
     """
 
     name = "single"
+    Settings = SingleSettings
 
-    def __init__(self, tries: int = 3) -> None:
-        self.tries = tries
+    def __init__(self, settings: SingleSettings) -> None:
+        self.tries = settings.tries
 
     async def run(
         self, request: ChatRequest, decision: Decision, experts: Mapping[str, Expert], trace: Trace
@@ -41,11 +50,12 @@ class Single:
                             _spent(attempt, chunk, experts[name], trace)
                         yield chunk
                     return
-            except ExpertError as error:
-                attempt.error = f"{type(error).__name__}: {error}"
+            except Exception as error:  # noqa: BLE001 - raised again, or the next is asked
+                problem = as_expert_error(error, name)
+                attempt.error = f"{type(problem).__name__}: {problem}"
                 last = place == len(order) - 1
-                if attempt.first_token is not None or last or isinstance(error, RequestRejected):
-                    raise
+                if last or attempt.first_token is not None or not next_may_help(problem):
+                    raise problem from error
             finally:
                 attempt.ended = trace.now()
 
