@@ -55,12 +55,14 @@ class Pipeline:
         self.compositions = dict(compositions)
         self._alone = Single(SingleSettings(tries=1))
 
-    async def run(self, request: ChatRequest, model: str) -> Answer:
+    async def run(self, request: ChatRequest, model: str, trace: Trace | None = None) -> Answer:
         """Decide, call, and wait for the first chunk.
 
-        Raises UnknownModel, or the ExpertError of the last expert that was tried.
+        A caller that hands in its own ``trace`` still knows what was tried when this raises
+        UnknownModel, or the ExpertError of the last expert that was tried.
         """
-        trace = Trace(id=secrets.token_hex(12))
+        if trace is None:
+            trace = Trace(id=secrets.token_hex(12))
         if model in self.experts:
             trace.strategy = self._alone.name
             decision = Decision((model,), (1.0,), (model,), reason="named by the request")

@@ -63,8 +63,8 @@ class KnnRouter(EmbeddingRouter):
     def __init__(
         self,
         embedder: str | Embedder = DEFAULT_EMBEDDER,
-        k: int = 40,
-        temperature: float = 0.1,
+        k: int = 64,
+        temperature: float = 0.2,
         shrink: float = 1.0,
     ) -> None:
         self.embedder = embedder
