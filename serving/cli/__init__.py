@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for module in (serve, ask, route, collect, train, eval, experts):
-    app.command()(module.command)
+    app.command(module.__name__.rpartition(".")[2])(module.command)
 
 
 def main() -> None:

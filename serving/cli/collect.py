@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from serving.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, console, errors
-from serving.cli.output import print_json, progress
+from serving.cli.output import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    console,
+    errors,
+    print_json,
+    progress,
+)
 
 
 def command(
@@ -41,14 +48,14 @@ def command(
 
 async def _collect(
     prompts_file: Path, out: Path, config_file: Path, only: str, concurrency: int
-) -> dict[str, object]:
+) -> dict[str, Any]:
     from compose.build import build_experts
     from compose.collect import Journal, collect, read_prompts, summarise, write_outcomes
-    from compose.config import load_config
+    from serving.config import load
 
     prompts = read_prompts(prompts_file)
     names = [name.strip() for name in only.split(",") if name.strip()]
-    experts = build_experts(load_config(config_file), names)
+    experts = build_experts(load(config_file), names)
     journal = Journal(out.with_name(out.name + ".journal"))
     try:
         for expert in experts.values():
