@@ -184,12 +184,16 @@ def test_explains_with_at_most_k(make, make_outcomes):
 def test_learns_who_is_good_at_what(make, make_outcomes, name):
     if router_class(name).baseline:
         pytest.skip("does not look at the query")
-    scores = make().fit(make_outcomes(240)).score(
-        [
-            Query("compute the sum of 17 and 29 then divide by 31"),
-            Query("write a python function 12 that returns list item 3 of 4"),
-            Query("a recipe for soup with 2 carrots, 5 onions and 7 leeks"),
-        ]
+    scores = (
+        make()
+        .fit(make_outcomes(240))
+        .score(
+            [
+                Query("compute the sum of 17 and 29 then divide by 31"),
+                Query("write a python function 12 that returns list item 3 of 4"),
+                Query("a recipe for soup with 2 carrots, 5 onions and 7 leeks"),
+            ]
+        )
     )
     assert scores.argmax(axis=1).tolist() == [0, 1, 2]
 

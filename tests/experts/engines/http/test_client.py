@@ -58,10 +58,18 @@ def test_what_is_sent(serve):
 
 FRAMINGS = {
     "length": ([b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabcdef"], False, True),
-    "length in pieces": ([b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n", b"\r\nabc", b"def"], 0, True),
+    "length in pieces": (
+        [b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n", b"\r\nabc", b"def"],
+        0,
+        True,
+    ),
     "no body": ([b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"], False, True),
     "chunked": ([CHUNKED + b"3\r\nabc\r\n3;x=y\r\ndef\r\n0\r\n\r\n"], False, True),
-    "chunked in pieces": ([CHUNKED, b"3\r", b"\nab", b"c\r\n3\r\ndef", b"\r\n0", b"\r\n\r\n"], 0, True),
+    "chunked in pieces": (
+        [CHUNKED, b"3\r", b"\nab", b"c\r\n3\r\ndef", b"\r\n0", b"\r\n\r\n"],
+        0,
+        True,
+    ),
     "chunked with trailers": ([CHUNKED + b"6\r\nabcdef\r\n0\r\nX-A: 1\r\n\r\n"], False, True),
     "until close": ([b"HTTP/1.1 200 OK\r\n\r\nabc", b"def"], True, False),
     "HTTP/1.0": ([b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\nabcdef"], False, False),
