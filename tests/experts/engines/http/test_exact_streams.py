@@ -50,6 +50,8 @@ async def answer(request, peer):
     if name.startswith(b"cut"):
         wire, framing = wire[: len(wire) // 2], "close"
     while wire:
+        if peer.writer.is_closing():
+            return False
         size = rand.randint(1, 900)
         peer.writer.write(wire[:size])
         wire = wire[size:]
