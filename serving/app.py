@@ -93,6 +93,12 @@ class App:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
 
+    async def started(self) -> bool:
+        """Wait until the pipeline has started (True), or has failed to, or is being closed."""
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+        return self.ready
+
     async def _small(self, scope: Scope, send: Send) -> None:
         """Everything that asks no expert."""
         trace = Trace(secrets.token_hex(12))

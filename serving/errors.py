@@ -3,12 +3,14 @@
 ::
 
     HttpError                 carries everything that the answer needs
+    +-- MalformedHttp         400  what came is not HTTP
     +-- InvalidRequest        400  the body cannot be read or breaks a rule; names the field
     +-- BodyTimeout           408  the body came too slowly
     +-- BodyTooLarge          413  the body is beyond the limit, and was not read to its end
     +-- UnknownPath           404
     +-- WrongMethod           405  names the methods that there are
     +-- CompressedBody        415
+    +-- HeadersTooLarge       431
     +-- NotReady              503  the experts are still starting, or could not be started
     +-- ShuttingDown          503
 """
@@ -40,8 +42,10 @@ __all__ = [
     "BodyTimeout",
     "BodyTooLarge",
     "CompressedBody",
+    "HeadersTooLarge",
     "HttpError",
     "InvalidRequest",
+    "MalformedHttp",
     "NotReady",
     "ShuttingDown",
     "UnknownPath",
@@ -89,6 +93,11 @@ class HttpError(Exception):
         return orjson.dumps(self.to_dict())
 
 
+class MalformedHttp(HttpError):
+    status = 400
+    code = "malformed_http"
+
+
 class InvalidRequest(HttpError):
     status = 400
     code = "invalid_value"
@@ -133,6 +142,11 @@ class CompressedBody(HttpError):
 
     def __init__(self) -> None:
         super().__init__("The body is compressed, which is not supported; send plain JSON.")
+
+
+class HeadersTooLarge(HttpError):
+    status = 431
+    code = "headers_too_large"
 
 
 class NotReady(HttpError):
