@@ -41,6 +41,6 @@ def _welcome(url: str, model: str) -> str:
     return (
         f"Coterie answers at {url} (OpenAI base URL: {url}/v1, docs: {url}/docs). Try:\n\n"
         f"  curl {url}/v1/chat/completions -H 'content-type: application/json' \\\n"
-        f"    -d '{{\"model\": \"{model}\", \"messages\": {question}}}'\n\n"
+        f'    -d \'{{"model": "{model}", "messages": {question}}}\'\n\n'
         "Ctrl-C ends it."
     )
