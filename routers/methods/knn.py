@@ -126,11 +126,14 @@ class KnnRouter(EmbeddingRouter):
         self.mean_quality_ = column_means(references.quality)
 
     def _fit_vectors(self, vectors: Floats, outcomes: Outcomes) -> None:
-        if self.k < 1 or self.temperature < 0 or self.shrink < 0:
-            raise ConfigError("kNN needs k >= 1, temperature >= 0 and shrink >= 0")
+        self._check_parameters()
         self.references_ = References(
             outcomes.ids, outcomes.sources, outcomes.prompts, vectors, outcomes.quality
         )
+
+    def _check_parameters(self) -> None:
+        if self.k < 1 or self.temperature < 0 or self.shrink < 0:
+            raise ConfigError("kNN needs k >= 1, temperature >= 0 and shrink >= 0")
 
     def _score_vectors(self, vectors: Floats) -> Floats:
         # Read once: another thread may add or forget references meanwhile.
@@ -169,6 +172,7 @@ class KnnRouter(EmbeddingRouter):
         }
 
     def _restore(self, state: State) -> None:
+        self._check_parameters()
         ids, sources, prompts = json.loads(state["texts"].tobytes())
         vectors, quality = state["vectors"], state["quality"]
         rows = len(ids)
