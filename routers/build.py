@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from routers.base import Router
+from routers.base import TrainableRouter
 from routers.config import RouterConfig
 from routers.embed import Embedder
 from routers.errors import ConfigError
@@ -19,7 +19,7 @@ INDIFFERENT = 0.5
 
 def build_router(
     config: RouterConfig, experts: Sequence[str], embedder: Embedder | None = None
-) -> Router:
+) -> TrainableRouter:
     """The configured router of these experts; nothing heavy is loaded before ``warm`` or ``score``.
 
     Parameters

@@ -173,7 +173,7 @@ def load_router(
         return router.restore(header.experts, load_tensors(blob))
     except ConfigError as exc:
         raise _refusal(folder, str(exc), header) from exc
-    except (SafetensorError, KeyError, ValueError) as exc:
+    except (SafetensorError, KeyError, TypeError, ValueError) as exc:
         raise _refusal(folder, f"its tensors do not fit its header: {exc!r}", header) from exc
 
 

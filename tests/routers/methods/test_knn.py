@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -97,3 +98,32 @@ def test_what_cannot_be_added_or_forgotten(make_outcomes):
 def test_wrong_parameters(make_outcomes, wrong):
     with pytest.raises(ConfigError, match="kNN needs"):
         KnnRouter("hashing", **wrong).fit(make_outcomes())
+
+
+def test_few_queries_and_many_give_the_same(make_outcomes):
+    outcomes = make_outcomes(120)
+    router = KnnRouter("hashing").fit(outcomes)
+    queries = [Query(prompt) for prompt in outcomes.prompts]
+    few = np.concatenate([router.score([query]) for query in queries])
+    np.testing.assert_allclose(router.score(queries), few, atol=1e-4)
+
+
+def test_scores_while_references_come_and_go(make_outcomes):
+    whole = make_outcomes(200)
+    router = KnnRouter("hashing", k=8).fit(take_rows(whole, np.arange(20)))
+    rest = take_rows(whole, np.arange(20, 200))
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            router.add(rest)
+            router.forget(rest.ids)
+
+    worker = threading.Thread(target=churn)
+    worker.start()
+    try:
+        for _ in range(200):
+            assert np.isfinite(router.score([Query("soup"), Query("python")])).all()
+    finally:
+        stop.set()
+        worker.join()

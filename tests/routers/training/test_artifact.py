@@ -74,6 +74,8 @@ def test_missing(tmp_path):
         ({"experts": []}, "damaged or of another version: experts"),
         ({"experts": ["ada", "bob"]}, "tensors do not fit its header"),
         ({"params": {"k": 5, "q": 1}}, "no parameter q"),
+        ({"params": {"k": 0}}, "k >= 1"),
+        ({"params": {"k": "many"}}, "do not fit its header"),
         ({"router": "kmn"}, "did you mean 'knn'"),
         ({"tensors": "other.safetensors"}, "tensors cannot be read"),
         ({"tensors": "../../etc/passwd"}, "tensors cannot be read"),
