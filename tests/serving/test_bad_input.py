@@ -170,5 +170,3 @@ def test_a_bug_of_ours_is_logged_and_not_told(call, experts, caplog, monkeypatch
     assert error["type"] == "server_error" and "secret" not in error["message"]
     assert headers["x-coterie-id"] in error["message"]
     assert headers["x-coterie-id"] in caplog.text and "the secret is 42" in caplog.text
-
-

@@ -92,7 +92,9 @@ def test_logprobs_of_a_chat(client):
     stream = client.chat.completions.create(
         model="logprobs", messages=HI, logprobs=True, stream=True
     )
-    tokens = [t.token for c in stream if c.choices[0].logprobs for t in c.choices[0].logprobs.content]
+    tokens = [
+        t.token for c in stream if c.choices[0].logprobs for t in c.choices[0].logprobs.content
+    ]
     assert tokens == ["one ", "two"]
 
 
@@ -159,9 +161,7 @@ def test_the_trace_on_request(client):
     trace = answer.coterie["trace"]
     assert (trace["expert"], trace["composition"]) == ("echo", "auto")
     assert [attempt["expert"] for attempt in trace["attempts"]] == ["broken", "echo"]
-    stream = client.chat.completions.create(
-        model="auto", messages=HI, stream=True, extra_body=ask
-    )
+    stream = client.chat.completions.create(model="auto", messages=HI, stream=True, extra_body=ask)
     *_, last = stream
     assert last.choices == []
     assert last.coterie["trace"]["expert"] == "echo"
