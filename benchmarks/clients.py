@@ -133,7 +133,7 @@ MAKERS: dict[str, Callable[[str, AsyncExitStack], Any]] = {
 
 
 async def measure(name: str, url: str, seconds: float) -> dict[str, float]:
-    """One pass of one client. CPU is of this process: the client, its threads and the event loop."""
+    """One pass of one client. CPU is this process's: the client, its threads, the event loop."""
     async with AsyncExitStack() as stack:
         client: Client = await MAKERS[name](url, stack)
         await _workers(client, 4, 0.2)

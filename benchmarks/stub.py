@@ -1,8 +1,8 @@
 """An upstream that answers at once: OpenAI's chat completions from constants, on the loopback.
 
-A request with ``"stream": true`` gets ``EVENTS`` server-sent events, each in a write of its own, one
-event of every open stream in turn (as an engine that decodes a batch would); any other request gets
-``ANSWER``. Run as a program it prints its port and serves until its standard input closes.
+A request with ``"stream": true`` gets ``EVENTS`` server-sent events, each in a write of its own,
+one event of every open stream in turn (as an engine that decodes a batch would); any other request
+gets ``ANSWER``. Run as a program it prints its port and serves until its standard input closes.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -29,6 +29,7 @@ class OpenAISettings(BaseModel):
     api_key_header : the header that carries it; ``Authorization`` gets ``Bearer`` before the key.
     headers : sent with every request; none that carries a secret.
     defaults : fields of the body that a request takes when the client does not set them.
+    max_tokens_field : what the upstream calls the limit of an answer (some take only the new name).
     stream_usage : ask for usage at the end of a stream, for the trace. False for upstreams that
         reject ``stream_options``.
     proxy : ``http://host:port``. None: from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, where
@@ -46,6 +47,7 @@ class OpenAISettings(BaseModel):
     api_key_header: str = "Authorization"
     headers: dict[str, str] = Field(default_factory=dict)
     defaults: dict[str, Any] = Field(default_factory=dict)
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream_usage: bool = True
     proxy: str | None = None
     ca_file: str | None = None

@@ -38,6 +38,11 @@ def answers(*parts: bytes, close: bool = False):
     return answer
 
 
+async def until(condition) -> None:
+    while not condition():
+        await asyncio.sleep(0.001)  # noqa: ASYNC110 (nothing there has an event to wait for)
+
+
 async def post(client: HttpClient, body: bytes = b"{}") -> bytes:
     return await (await client.post("/v1/x", body)).read()
 
@@ -144,8 +149,7 @@ def test_what_is_not_http_is_a_typed_error_and_the_connection_is_closed(serve, n
         for _ in range(2):
             with pytest.raises(BadUpstream):
                 await post(client)
-        while len(gone) < 2:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(gone) == 2)
         assert upstream.connections == 2
 
     talk(serve, answer, visit)
@@ -243,8 +247,7 @@ def test_bytes_that_nobody_asked_for_close_an_idle_connection(serve):
 
     async def visit(client, upstream):
         assert await post(client) == b"ok"
-        while client._idle:
-            await asyncio.sleep(0.01)
+        await until(lambda: not client._idle)
         assert await post(client) == b"ok"
         assert upstream.connections == 2
 
@@ -349,8 +352,7 @@ def test_a_released_stream_keeps_its_connection(serve):
             assert await response.next() == b"abc"
             response.release()
             response.close()  # what a finally block does: it changes nothing
-            while response.connection is not None:
-                await asyncio.sleep(0.001)
+            await until(lambda: response.connection is None)  # noqa: B023 (awaited here)
         assert upstream.connections == 1
 
     talk(serve, answer, visit)

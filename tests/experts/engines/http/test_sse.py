@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_a_whole_stream_is_cut_into_its_events() -> None:
 @given(st.sets(st.integers(1, len(STREAM) - 1)))
 def test_any_split_gives_the_same_events(cuts: set[int]) -> None:
     places = [0, *sorted(cuts), len(STREAM)]
-    assert read(*(STREAM[a:b] for a, b in zip(places, places[1:], strict=False))) == EVENTS
+    assert read(*(STREAM[a:b] for a, b in pairwise(places))) == EVENTS
 
 
 def test_byte_by_byte() -> None:
@@ -58,7 +60,7 @@ def test_what_is_written_is_read(
     )
     cuts = data.draw(st.sets(st.integers(0, len(stream))))
     places = [0, *sorted(cuts), len(stream)]
-    pieces = [stream[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(places)]
     assert read(*pieces) == [b"\n".join(lines) for lines, _ in events]
 
 
@@ -70,12 +72,13 @@ def test_an_event_without_its_blank_line_is_rest() -> None:
     assert not reader.rest
 
 
-@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("size", [1, 4, 1000])
 def test_an_endless_event_is_refused(size: int) -> None:
     reader = EventReader(max_bytes=100)
+    for _ in range(100 // size):
+        reader.feed(b"x" * size)
     with pytest.raises(BadUpstream, match="100 bytes"):
-        for _ in range(1000):
-            reader.feed(b"x" * size)
+        reader.feed(b"x" * size)
 
 
 def test_a_long_event_that_came_at_once_is_refused_too() -> None:

@@ -61,8 +61,8 @@ def test_verification_can_be_turned_off(serve, authority):
 def test_a_server_without_tls(serve, authority):
     async def main():
         async with serve(answer) as upstream:
+            limits = HttpLimits(connect=0.5)
             with pytest.raises(ExpertUnavailable, match="No connection"):
-                limits = HttpLimits(connect=0.5)
                 await ask(f"https://localhost:{upstream.port}", limits=limits)
 
     asyncio.run(main())
