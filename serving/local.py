@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import socket
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ from compose.pipeline import Pipeline
 from serving.app import App, create_app
 from serving.config import ServingConfig
 from serving.errors import CannotServe
-from serving.protocol import protocol_with
+from serving.http.protocol import protocol_with
 
 __all__ = ["CannotServe", "LocalServer", "serve"]
 
@@ -100,6 +101,10 @@ class _Server(uvicorn.Server):
 
     async def _wait(self) -> None:
         if await self._coterie.started():
+            # What is loaded now stays. Without this, every full collection walks all of it (half a
+            # million objects with torch and transformers) while no request is served.
+            gc.collect()
+            gc.freeze()
             self._ready()
         else:
             self.should_exit = True

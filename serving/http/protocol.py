@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from http import HTTPStatus
 from typing import Any
 
@@ -90,6 +91,8 @@ class _Bounded(HttpToolsProtocol):
         phrase = HTTPStatus(error.status).phrase
         head = (
             f"HTTP/1.1 {error.status} {phrase}\r\ncontent-type: application/json\r\n"
+            f"x-coterie-id: {secrets.token_hex(12)}\r\nx-coterie-expert: -\r\n"
+            "x-coterie-composition: -\r\nx-coterie-decision-ms: 0.000\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
