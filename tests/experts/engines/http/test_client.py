@@ -39,7 +39,7 @@ def answers(*parts: bytes, close: bool = False):
 
 
 async def until(condition) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - a test waits for a state, not an event
         await asyncio.sleep(0.001)
 
 
