@@ -7,7 +7,7 @@ Two layouts, told apart by their columns, as Parquet or as JSON lines:
 - **long**, a row per answer, as ``coterie collect`` writes it: ``id, source, prompt, expert,
   response, score, prompt_tokens, completion_tokens, cost, latency``.
 
-Rows are numbered from 1 in errors; in JSON lines that is the line.
+Rows are numbered from 1 in errors; in JSON lines without blank ones that is the line.
 """
 
 from __future__ import annotations
@@ -150,6 +150,8 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def _parse_lines(path: Path, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
+        if line.isspace():
+            continue
         try:
             row = json.loads(line)
         except ValueError as exc:

@@ -77,6 +77,12 @@ def test_wide_needs_only_prompts_and_scores(write):
     assert outcomes.sources == ("", "")
 
 
+def test_blank_lines_are_no_rows(write):
+    path = write(wide(), wide(id="2"))
+    path.write_text(path.read_text().replace("\n", "\n\n"))
+    assert len(load_outcomes(path)) == 2
+
+
 def test_long_is_pivoted(write):
     outcomes = load_outcomes(
         write(
