@@ -65,6 +65,9 @@ class _Bounded(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._refuse(MalformedHttp(msg))
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: a client that offers to upgrade gets HTTP/1.1, and that is no news."""
+
     def _start_timer(self) -> None:
         if self._head_timer is None:
             seconds = self.config_limits.header_timeout
@@ -78,7 +81,7 @@ class _Bounded(HttpToolsProtocol):
     def _late(self) -> None:
         self._head_timer = None
         if self._head_open:
-            self._refuse(BodyTimeout("The headers did not come in time; send them faster."))
+            self._refuse(BodyTimeout("headers", self.config_limits.header_timeout))
         elif not self.transport.is_closing():
             self.transport.close()
 
