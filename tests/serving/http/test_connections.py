@@ -94,6 +94,32 @@ def test_a_client_that_leaves_one_of_several_prompts_stops_them_all(server):
     assert wait_for(lambda: expert.active == 0)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_request_ahead_of_an_answer_is_dropped(server, together):
+    body = json.dumps({"model": "echo", "messages": HI}).encode()
+    slow = json.dumps({"model": "slow", "messages": HI, "max_tokens": 9}).encode()
+    first, second = head(len(slow)) + slow, head(len(body)) + body
+    with connected(server) as sock:
+        sock.sendall(first + second if together else first)
+        if not together:
+            assert wait_for(lambda: server.experts["slow"].active == 1)
+            sock.sendall(second)
+        answer = read_all(sock)
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"word8" in answer
+
+
+def test_a_client_that_sends_ahead_and_leaves_stops_the_expert(server):
+    for model in ("silent", "flood"):
+        expert = server.experts[model]
+        with connected(server) as sock:
+            ask(sock, model=model, stream=True)
+            assert wait_for(lambda expert=expert: expert.active == 1)
+            time.sleep(0.05)
+            ask(sock, model="echo")
+        assert wait_for(lambda expert=expert: expert.active == 0)
+
+
 def test_a_client_that_leaves_while_sending_its_body(server):
     with connected(server) as sock:
         sock.sendall(head(1000) + b"{")
