@@ -103,6 +103,8 @@ class OpenAIExpert:
             fields["messages"] = request.messages
         else:
             fields["prompt"] = request.prompt
+        if request.max_tokens is not None:
+            fields[self._settings.max_tokens_field] = request.max_tokens
         _add_sampling(fields, request)
         if request.stream:
             fields["stream"] = True
@@ -140,7 +142,7 @@ def wants_usage(request: ChatRequest) -> bool:
 
 
 def _add_sampling(fields: dict[str, Any], request: ChatRequest) -> None:
-    for name in ("max_tokens", "temperature", "top_p", "top_k", "seed"):
+    for name in ("temperature", "top_p", "top_k", "seed"):
         value = getattr(request, name)
         if value is not None:
             fields[name] = value

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
+
+from experts.config import Settings
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _SECRET_HEADERS = frozenset(
@@ -17,7 +19,7 @@ _OWN_HEADERS = frozenset(
 )
 
 
-class OpenAISettings(BaseModel):
+class OpenAISettings(Settings):
     """An OpenAI-compatible endpoint. Times are seconds.
 
     Attributes
@@ -29,6 +31,7 @@ class OpenAISettings(BaseModel):
     api_key_header : the header that carries it; ``Authorization`` gets ``Bearer`` before the key.
     headers : sent with every request; none that carries a secret.
     defaults : fields of the body that a request takes when the client does not set them.
+    max_tokens_field : what the upstream calls the limit of an answer (some take only the new name).
     stream_usage : ask for usage at the end of a stream, for the trace. False for upstreams that
         reject ``stream_options``.
     proxy : ``http://host:port``. None: from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, where
@@ -38,7 +41,7 @@ class OpenAISettings(BaseModel):
     """
 
     # Input is hidden: a key put in the wrong place must not come back in an error message.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     base_url: str
     model: str | None = None
@@ -46,6 +49,7 @@ class OpenAISettings(BaseModel):
     api_key_header: str = "Authorization"
     headers: dict[str, str] = Field(default_factory=dict)
     defaults: dict[str, Any] = Field(default_factory=dict)
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     stream_usage: bool = True
     proxy: str | None = None
     ca_file: str | None = None

@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         assert self.response is None
         response = self.response = Response(self, max_bytes)
-        if self.closed:  # between opening and now: nobody would tell the response
+        if self.closed or self.transport.is_closing():  # nobody would tell the response
             self._fail(ExpertUnavailable("The upstream closed the connection at once."))
         else:
             self.transport.write(data)

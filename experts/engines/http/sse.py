@@ -47,6 +47,7 @@ class EventReader:
             blocks = blocks.removeprefix(BOM)
         events = []
         for block in blocks.split(b"\n\n"):
+            self._check(len(block))
             if block.startswith(b"data: ") and b"\n" not in block:
                 events.append(block[6:])
             elif (event := _data(block)) is not None:
