@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import time
 from contextlib import contextmanager
 
@@ -195,10 +196,24 @@ def test_the_official_client_hears_that_its_body_is_too_large(client):
 @pytest.fixture(scope="module")
 def strict(run_server, experts):
     config = ServingConfig(
-        port=0, max_body=2000, body_timeout=0.3, header_timeout=0.3, max_header=4096
+        port=0,
+        max_body=2000,
+        body_timeout=0.3,
+        header_timeout=0.3,
+        max_header=4096,
+        stall_timeout=1,
     )
     with run_server(experts.pipeline(), config) as server:
         yield server
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a socket option of Linux")
+def test_a_client_that_never_reads_is_given_up(strict):
+    expert = strict.experts["flood"]
+    with connected(strict, receive_buffer=4096) as sock:
+        ask(sock, model="flood", stream=True)
+        assert wait_for(lambda: expert.active == 1)
+        assert wait_for(lambda: expert.active == 0, seconds=30)
 
 
 def test_a_body_that_comes_too_slowly(strict):
