@@ -127,6 +127,7 @@ def _bind(config: ServingConfig) -> socket.socket:
     listener = socket.socket(family, kind, proto)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _limit_stalls(listener, config.stall_timeout)
         listener.bind(address)
         # Listening here rather than in uvicorn: of two servers that bind at once, only the second
         # call of listen fails.
@@ -135,6 +136,24 @@ def _bind(config: ServingConfig) -> socket.socket:
         listener.close()
         raise CannotServe(_bind_problem(error, place)) from error
     return listener
+
+
+def _limit_stalls(listener: socket.socket, seconds: float) -> None:
+    """Let the kernel give up on clients that vanished without a word, or that stopped reading.
+
+    Linux hands these options on to the connections that it accepts (tcp(7)), so that they cost a
+    request nothing. Without them an expert may work for nobody until its answer ends, if it does.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {
+        "TCP_KEEPIDLE": max(1, int(seconds / 2)),
+        "TCP_KEEPINTVL": max(1, int(seconds / 8)),
+        "TCP_KEEPCNT": 4,
+        "TCP_USER_TIMEOUT": int(seconds * 1000),
+    }
+    for name, value in options.items():
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _bind_problem(error: OSError, place: str) -> str:
