@@ -3,7 +3,7 @@
 ::
 
     ExpertError
-    +-- ExpertUnavailable       could not be reached, or is shutting down     (try another, or later)
+    +-- ExpertUnavailable       could not be reached, or is shutting down (try another)
     |   +-- CircuitOpen         failed too often lately and is being left alone
     |   +-- ExpertOverloaded    has no free place; may carry ``retry_after`` seconds
     +-- ExpertTimeout           took longer than its limit to the next token

@@ -75,7 +75,7 @@ def message_text(message: Message) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request. ``details`` keeps what else an upstream reports (cached, reasoning)."""
+    """Tokens of one request; ``details`` keeps what else an upstream reports (cached ...)."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -92,8 +92,17 @@ class Chunk:
 
     ``logprobs`` is a list in OpenAI's ``logprobs.content`` layout, one entry a token of this text.
     ``delta`` holds what a message has besides its text (tool_calls, reasoning_content ...).
-    ``usage`` comes once, with or after the last chunk. ``expert`` names who really answers, on the
-    first chunk of an answer that a fallback chain may have moved to another expert.
+    ``usage`` comes once, with or after the last chunk. ``expert`` is set on the first chunk by an
+    expert that wraps others, to say which of them answers.
+
+    ``wire`` is what an OpenAI-compatible upstream sent for this chunk, byte for byte and already
+    validated, so that a server can relay it without writing it anew (and without losing a field
+    that it does not know). Of a streamed request: whole server-sent events, each
+    ``data: {...}\\n\\n``, one or several, never ``[DONE]``. Of one that is not streamed: the whole
+    JSON body, on the first chunk (with n > 1 the other choices follow as chunks without ``wire``).
+    None: there is no such form, build it from the other fields; a streamed chunk that has only
+    ``usage``, and no ``wire``, is not for the client, who did not ask for usage. Whoever changes
+    the other fields of a chunk sets ``wire`` to None.
     """
 
     text: str = ""
@@ -103,3 +112,4 @@ class Chunk:
     usage: Usage | None = None
     delta: Mapping[str, Any] | None = None
     expert: str | None = None
+    wire: bytes | None = None

@@ -26,7 +26,14 @@ from experts.errors import (
 )
 from experts.types import ChatRequest, Chunk, ExpertInfo
 
-__all__ = ["CircuitBroken", "Fallback", "Retrying", "TimeLimited"]
+__all__ = [
+    "CircuitBroken",
+    "Fallback",
+    "Retrying",
+    "TimeLimited",
+    "as_expert_error",
+    "next_may_help",
+]
 
 _FOR_EVER = 30 * 86_400.0  # seconds
 
@@ -48,7 +55,7 @@ class _Wrapper:
         await self.inner.close()
 
 
-def _as_expert_error(exc: Exception, name: str) -> ExpertError:
+def as_expert_error(exc: Exception, name: str) -> ExpertError:
     """An engine should raise ExpertErrors only; one that does not has failed like any other."""
     if isinstance(exc, ExpertError):
         return exc
@@ -245,7 +252,7 @@ class Retrying(_Wrapper):
                     yield chunk
                 return
             except Exception as exc:  # noqa: BLE001 - raised again, or retried, just below
-                error = _as_expert_error(exc, self.info.name)
+                error = as_expert_error(exc, self.info.name)
             finally:
                 await stream.aclose()
             wait = self._wait(error, attempt)
@@ -295,10 +302,10 @@ class Fallback(_Wrapper):
                     yield chunk
                 return
             except Exception as exc:  # noqa: BLE001 - raised again, or the next is asked, just below
-                last = _as_expert_error(exc, expert.info.name)
+                last = as_expert_error(exc, expert.info.name)
             finally:
                 await stream.aclose()
-            if sent or not _next_may_help(last):
+            if sent or not next_may_help(last):
                 raise last
             if failed is None and not isinstance(last, RequestRejected):
                 failed = last
@@ -306,7 +313,8 @@ class Fallback(_Wrapper):
         raise failed or last
 
 
-def _next_may_help(error: ExpertError) -> bool:
+def next_may_help(error: ExpertError) -> bool:
+    """Whether another expert may answer what this one could not."""
     if isinstance(error, RequestRejected):
         return isinstance(error, (ContextTooLong, UnsupportedContent))
     return True
