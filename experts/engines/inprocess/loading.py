@@ -29,6 +29,9 @@ _LOADING = threading.Lock()
 _UNKNOWN_CONTEXT = 32_768
 """For architectures without a bound of their own (state-space models)."""
 
+_TRIAL = 16
+"""Tokens that the trial of a batch has room for, whatever the context."""
+
 _SMALL = 100_000_000
 """Parameters below which a second core costs more in waiting than it saves in computing."""
 
@@ -159,7 +162,7 @@ def _choose_rows(model: Any, max_rows: int, context: int) -> tuple[Rows, int]:
     Returns the rows and the bytes that they keep a token (0: not known).
     """
     try:
-        rows = SlotRows(model, max_rows, context)
+        rows = SlotRows(model, max_rows, max(context, _TRIAL))
         if _trial(model, rows):
             per_token = rows.bytes_per_token
             return SlotRows(model, max_rows, context), per_token
