@@ -39,8 +39,8 @@ def answers(*parts: bytes, close: bool = False):
 
 
 async def until(condition) -> None:
-    while not condition():
-        await asyncio.sleep(0.001)  # noqa: ASYNC110 (nothing there has an event to wait for)
+    while not condition():  # noqa: ASYNC110 (nothing there has an event to wait for)
+        await asyncio.sleep(0.001)
 
 
 async def post(client: HttpClient, body: bytes = b"{}") -> bytes:
