@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running_server(config: str, *arguments: str, wait: float = 120) -> Iterator[Server]:
-    """Run the server until the block ends. Raises RuntimeError with its output if it does not start."""
+    """Run the server until the block ends; RuntimeError with its output if it does not start."""
     port = free_port()
     command = [sys.executable, "-m", "serving", "serve", "--config", config, "--port", str(port)]
     with tempfile.TemporaryFile("w+") as output:

@@ -19,10 +19,9 @@ from experts.config import ExpertConfig
 from experts.errors import ConfigError as ExpertConfigError
 from experts.registry import make_experts
 from routers.base import Router
+from routers.build import build_router
 from routers.config import RouterConfig
 from routers.errors import RouterError
-from routers.methods.fixed import FixedRouter
-from routers.training.artifact import load_router
 
 MakeExperts = Callable[[Mapping[str, ExpertConfig]], dict[str, Expert]]
 
@@ -62,7 +61,7 @@ def _composition(
 ) -> Composition:
     path = f"compositions.{name}"
     try:
-        router = make_router(composition.router, experts, config.file.parent)
+        router = _router(composition.router, experts, config.file.parent)
     except RouterError as error:
         raise _problem(config, str(error), f"{path}.router") from error
     costs = dict(zip(router.experts_, getattr(router, "mean_cost_", ()), strict=False))
@@ -75,11 +74,10 @@ def _composition(
     )
 
 
-def make_router(config: RouterConfig, experts: Sequence[str], base: Path) -> Router:
-    """A trained router (its path relative to ``base``), or one of fixed scores."""
-    if config.artifact is None:
-        return FixedRouter(experts, config.scores)
-    return load_router(base / config.artifact, experts=experts, device=config.device)
+def _router(config: RouterConfig, experts: Sequence[str], base: Path) -> Router:
+    if config.artifact is not None:
+        config = config.model_copy(update={"artifact": base / config.artifact})
+    return build_router(config, experts)
 
 
 def _strategy(config: Config, chosen: StrategyConfig, path: str) -> Strategy:

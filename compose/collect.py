@@ -1,7 +1,8 @@
 """Asks every expert every labelled prompt, scores the answers, and keeps what came back.
 
 Each result is appended to a journal beside the output as soon as it is there, so a run that was
-stopped goes on where it was: nothing is lost and nothing is asked twice.
+stopped goes on where it was: nothing is lost and nothing is asked twice. What an earlier run wrote
+to the output counts as known, too.
 """
 
 from __future__ import annotations
@@ -16,26 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compose.errors import ComposeError
+from compose.errors import DataError
+from compose.prompts import LabelledPrompt
 from compose.verify import VERIFIERS
 from experts.base import Expert
 from experts.errors import ExpertError
 from experts.types import ChatRequest, Usage
-
-
-class PromptsError(ComposeError):
-    """A labelled prompt file that cannot be used: names the file and the line."""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledPrompt:
-    """A prompt with its right answer; ``verifier`` names how an answer is compared with it."""
-
-    id: str
-    source: str
-    prompt: str
-    answer: str
-    verifier: str = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,53 +42,16 @@ class Result:
     finish_reason: str
 
 
-def read_prompts(path: Path) -> list[LabelledPrompt]:
-    """Read JSON lines with ``prompt`` and ``answer``, and where wanted ``id, source, verifier``."""
-    prompts = []
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PromptsError(f"{path}: cannot be read as UTF-8 text") from error
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            prompts.append(_prompt(line, f"{path}, line {number}", str(number)))
-    if len({prompt.id for prompt in prompts}) != len(prompts):
-        raise PromptsError(f"{path}: two prompts have the same id; each result is kept by its id")
-    if not prompts:
-        raise PromptsError(f"{path}: holds no prompts")
-    return prompts
-
-
-def _prompt(line: str, where: str, default_id: str) -> LabelledPrompt:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise PromptsError(f"{where}: not JSON") from error
-    if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
-        raise PromptsError(f"{where}: needs an object with a text under 'prompt'")
-    if not isinstance(row.get("answer"), str | int | float):
-        raise PromptsError(f"{where}: needs the right answer under 'answer'")
-    verifier = row.get("verifier", "exact")
-    if verifier not in VERIFIERS:
-        raise PromptsError(f"{where}: unknown verifier {verifier!r}; known: {', '.join(VERIFIERS)}")
-    return LabelledPrompt(
-        id=str(row.get("id", default_id)),
-        source=str(row.get("source", "")),
-        prompt=row["prompt"],
-        answer=str(row["answer"]),
-        verifier=verifier,
-    )
-
-
 class Journal:
-    """Results so far, one JSON object a line. A last line cut short by a kill is dropped."""
+    """Results so far, one JSON object a line. A line cut short by a kill is not counted."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known: Iterable[Result] = ()) -> None:
         self.path = path
-        self.results = list(self._read())
-        self._file = path.open("w", encoding="utf-8")
-        for result in self.results:
-            self._write(result)
+        self.results = list({_key(r): r for r in [*known, *self._read()]}.values())
+        torn = path.exists() and not path.read_bytes().endswith(b"\n")
+        self._file = path.open("a", encoding="utf-8")
+        if torn:
+            self._file.write("\n")
 
     def _read(self) -> Iterator[Result]:
         if not self.path.exists():
@@ -112,14 +62,11 @@ class Journal:
             except (ValueError, TypeError):
                 continue
 
-    def _write(self, result: Result) -> None:
+    def add(self, result: Result) -> None:
+        self.results.append(result)
         row = {name: getattr(result, name) for name in Result.__slots__}
         self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
         self._file.flush()
-
-    def add(self, result: Result) -> None:
-        self.results.append(result)
-        self._write(result)
 
     def close(self) -> None:
         self._file.close()
@@ -137,8 +84,8 @@ async def collect(
 
     Returns the problems of the calls that failed (they are not kept: another run asks again).
     """
-    done = {(result.id, result.expert) for result in journal.results}
-    todo = [(p, e) for e in experts for p in prompts if (p.id, e) not in done]
+    done = {_key(result) for result in journal.results}
+    todo = [(p, e) for e in experts for p in prompts if (p.id, p.prompt, e) not in done]
     problems: list[str] = []
     queue = iter(todo)
 
@@ -154,6 +101,10 @@ async def collect(
 
     await asyncio.gather(*(worker() for _ in range(max(1, concurrency))))
     return problems
+
+
+def _key(result: Result) -> tuple[str, str, str]:
+    return (result.id, result.prompt, result.expert)
 
 
 async def ask(prompt: LabelledPrompt, name: str, expert: Expert) -> Result:
@@ -182,6 +133,18 @@ async def ask(prompt: LabelledPrompt, name: str, expert: Expert) -> Result:
         latency=time.perf_counter() - start,
         finish_reason=finish,
     )
+
+
+def read_outcomes(path: Path) -> list[Result]:
+    """What :func:`write_outcomes` wrote; nothing if there is no such file yet."""
+    import pyarrow.parquet as pq
+
+    if not path.exists():
+        return []
+    try:
+        return [Result(**row) for row in pq.read_table(path).to_pylist()]
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path}: holds something else than collected outcomes") from error
 
 
 def write_outcomes(results: Iterable[Result], path: Path) -> None:

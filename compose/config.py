@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
@@ -60,8 +60,11 @@ class Config(BaseModel):
         return self._file
 
 
-def load_config(path: Path) -> Config:
-    """Read and check a YAML configuration.
+C = TypeVar("C", bound=Config)
+
+
+def load_config(path: Path, model: type[C]) -> C:
+    """Read and check a YAML configuration of the given kind.
 
     Raises ConfigError that names the file, the path in it, and the nearest valid key.
     """
@@ -77,12 +80,12 @@ def load_config(path: Path) -> Config:
     if not isinstance(data, Mapping):
         raise ConfigError("expected keys such as 'experts' at the top", where=str(path))
     try:
-        config = Config.model_validate(data)
+        config = model.model_validate(data)
     except ValidationError as error:
         # A mistyped key often leaves another one missing: name the cause, not its effect.
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         dotted = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(_problem(first), where=str(path), path=dotted) from error
+        raise ConfigError(_problem(model, first), where=str(path), path=dotted) from error
     config._file = path
     return config
 
@@ -94,11 +97,11 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return "not YAML"
 
 
-def _problem(error: Any) -> str:
+def _problem(model: type[Config], error: Any) -> str:
     if error["type"] != "extra_forbidden":
         return str(error["msg"])
     key = str(error["loc"][-1])
-    near = difflib.get_close_matches(key, valid_keys(Config, error["loc"][:-1]), n=1, cutoff=0.0)
+    near = difflib.get_close_matches(key, valid_keys(model, error["loc"][:-1]), n=1, cutoff=0.0)
     return f"unknown key {key!r}; did you mean {near[0]!r}?" if near else f"unknown key {key!r}"
 
 

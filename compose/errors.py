@@ -5,12 +5,13 @@
     ComposeError
     +-- UnknownModel      no expert and no composition has that name; lists the nearest
     +-- UnknownStrategy   no strategy has that name; says the nearest
+    +-- DataError         a file of prompts or outcomes that cannot be used; names the line
     +-- ConfigError       a configuration that cannot work: names the file and the path in it
 """
 
 from __future__ import annotations
 
-__all__ = ["ComposeError", "ConfigError", "UnknownModel", "UnknownStrategy"]
+__all__ = ["ComposeError", "ConfigError", "DataError", "UnknownModel", "UnknownStrategy"]
 
 
 class ComposeError(Exception):
@@ -27,6 +28,10 @@ class UnknownModel(ComposeError):
 
 
 class UnknownStrategy(ComposeError):
+    pass
+
+
+class DataError(ComposeError):
     pass
 
 

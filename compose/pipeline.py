@@ -8,9 +8,6 @@ import time
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
-from routers.config import GateConfig
-from routers.gate import decide
-
 from compose.errors import UnknownModel
 from compose.scoring import Scorer
 from compose.strategies.base import Strategy
@@ -19,6 +16,8 @@ from compose.trace import Trace
 from experts.base import Expert
 from experts.errors import ExpertFailed
 from experts.types import ChatRequest, Chunk
+from routers.config import GateConfig
+from routers.gate import decide
 from routers.types import Decision, Query
 
 
@@ -99,6 +98,9 @@ class Pipeline:
         return difflib.get_close_matches(model[:80], names, n=3, cutoff=0.3) or names[:3]
 
     async def start(self) -> None:
+        """Load experts and embedders, so that no request pays for it."""
+        for composition in self.compositions.values():
+            await composition.scorer.start()
         for expert in self.experts.values():
             await expert.start()
 

@@ -6,7 +6,6 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from routers.base import Router
-
 from routers.types import Floats, Query
 
 
@@ -23,6 +22,11 @@ class Scorer:
         self._waiting: list[tuple[Query, asyncio.Future[Floats]]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scorer")
         self._drain: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Load what the first score would load."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self.router.warm)
 
     async def score(self, query: Query) -> Floats:
         """Expected quality of each of ``router.experts_``, float32 [n_experts]."""

@@ -24,7 +24,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Trace:
-    """The record of one request; ``expert`` is who answered, known once the first chunk is there."""
+    """The record of one request; ``expert`` is who answered, known from the first chunk on."""
 
     id: str
     composition: str = ""

@@ -49,7 +49,8 @@ def engine_settings(config: ExpertConfig) -> BaseModel:
     try:
         return model.model_validate(config.engine_keys)
     except ValidationError as exc:
-        error = exc.errors()[0]
+        # A key that does not exist first: it is often the mistyped name of one that is missing.
+        error = min(exc.errors(), key=lambda error: error["type"] != "extra_forbidden")
         path = ".".join(str(part) for part in error["loc"])
         hint = error["msg"]
         if error["type"] == "extra_forbidden":

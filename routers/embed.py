@@ -77,6 +77,8 @@ class SentenceTransformerEmbedder:
         self.batch_size = batch_size
         self._loaded: SentenceTransformer | None = None
         self._lock = threading.Lock()
+        # A fast tokeniser is changed by its use (it stores the padding), so one thread at a time.
+        self._tokenizing = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -98,7 +100,9 @@ class SentenceTransformerEmbedder:
         order = sorted(range(len(clean)), key=lambda row: (len(clean[row]), row))
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            vectors[rows] = _forward(model, [clean[row] for row in rows])
+            with self._tokenizing:
+                features = _tokenize(model, [clean[row] for row in rows])
+            vectors[rows] = _forward(model, features)
         return vectors
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SentenceTransformerEmbedder:
@@ -211,19 +215,20 @@ def _source(model: str) -> tuple[str, bool]:
     return model, Path(model).is_dir()
 
 
-def _forward(model: SentenceTransformer, texts: list[str]) -> Floats:
-    """What ``model.encode(texts, normalize_embeddings=True)`` gives, without its bookkeeping.
+def _tokenize(model: SentenceTransformer, texts: list[str]) -> dict[str, Any]:
+    prepare = getattr(model, "preprocess", None) or model.tokenize
+    return dict(prepare(texts))
 
-    For one short text ``encode`` spends about as long around the model as inside of it.
-    """
+
+def _forward(model: SentenceTransformer, features: dict[str, Any]) -> Floats:
+    """What ``model.encode(texts, normalize_embeddings=True)`` gives, without its bookkeeping."""
     import torch
 
-    prepare = getattr(model, "preprocess", None) or model.tokenize
     with torch.inference_mode():
-        features = {
+        moved = {
             key: value.to(model.device) if isinstance(value, torch.Tensor) else value
-            for key, value in prepare(texts).items()
+            for key, value in features.items()
         }
-        vectors = model(features)["sentence_embedding"]
+        vectors = model(moved)["sentence_embedding"]
         vectors = torch.nn.functional.normalize(vectors.float(), dim=1)
     return np.asarray(vectors.cpu().numpy(), dtype=np.float32)

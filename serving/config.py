@@ -1,10 +1,14 @@
-"""Limits of the HTTP server."""
+"""The configuration file as a whole: the pipeline's part, and the HTTP server's."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ServingConfig"]
+from compose.config import Config, load_config
+
+__all__ = ["AppConfig", "ServingConfig", "load"]
 
 
 class ServingConfig(BaseModel):
@@ -21,3 +25,14 @@ class ServingConfig(BaseModel):
     keep_alive: int = Field(75, ge=1, description="how long an idle connection is kept")
     shutdown_timeout: int = Field(30, ge=0, description="for answers in flight to end")
     backlog: int = Field(2048, ge=1, description="connections that may wait to be accepted")
+
+
+class AppConfig(Config):
+    """The configuration file: experts, the compositions over them, and the server's limits."""
+
+    server: ServingConfig = ServingConfig()
+
+
+def load(path: Path) -> AppConfig:
+    """Read a configuration file. Raises compose.errors.ConfigError with the place and a way out."""
+    return load_config(path, AppConfig)

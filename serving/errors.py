@@ -13,6 +13,7 @@
     +-- HeadersTooLarge       431
     +-- NotReady              503  the experts are still starting, or could not be started
     +-- ShuttingDown          503
+    CannotServe               the server could not start; no client sees it
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from experts.errors import (
 __all__ = [
     "BodyTimeout",
     "BodyTooLarge",
+    "CannotServe",
     "CompressedBody",
     "HeadersTooLarge",
     "HttpError",
@@ -56,6 +58,10 @@ __all__ = [
 logger = logging.getLogger("coterie.serving")
 
 Headers = list[tuple[bytes, bytes]]
+
+
+class CannotServe(Exception):
+    """The server cannot listen where it should, or its experts do not start; says the way out."""
 
 
 class HttpError(Exception):

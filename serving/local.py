@@ -13,15 +13,12 @@ import uvicorn
 from compose.pipeline import Pipeline
 from serving.app import App, create_app
 from serving.config import ServingConfig
+from serving.errors import CannotServe
 from serving.protocol import protocol_with
 
 __all__ = ["CannotServe", "LocalServer", "serve"]
 
 OnReady = Callable[[str], None]
-
-
-class CannotServe(Exception):
-    """The server cannot listen where it should, or its experts do not start; says the way out."""
 
 
 def serve(

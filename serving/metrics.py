@@ -18,7 +18,8 @@ _WHO = ("composition", "expert")
 
 
 class _Answered:
-    """The series of one composition and expert."""
+    """The series of one composition and expert; cost goes to who answered, tokens to who was
+    asked."""
 
     __slots__ = ("cost", "decision", "first", "latency", "tokens_in", "tokens_out")
 
@@ -87,13 +88,29 @@ class Metrics:
         counter.inc()
         if expert == "-":
             return
-        answered = self._answered.get((composition, expert))
-        if answered is None:
-            answered = _Answered(self, composition, expert)
-            self._answered[composition, expert] = answered
+        answered = self._of(composition, expert)
         answered.latency.observe(trace.now())
         for one in traces:
-            _count(answered, one)
+            self._count(answered, one)
+
+    def _count(self, answered: _Answered, trace: Trace) -> None:
+        if answered.decision is not None:
+            answered.decision.observe(trace.decision_ms / 1e3)
+        if trace.cost > 0:
+            answered.cost.inc(trace.cost)
+        for attempt in trace.attempts:
+            of = self._of(trace.composition or "-", attempt.expert)
+            if attempt.first_token is not None:
+                of.first.observe(attempt.first_token)
+            if attempt.usage is not None:
+                of.tokens_in.inc(attempt.usage.prompt_tokens)
+                of.tokens_out.inc(attempt.usage.completion_tokens)
+
+    def _of(self, composition: str, expert: str) -> _Answered:
+        found = self._answered.get((composition, expert))
+        if found is None:
+            found = self._answered[composition, expert] = _Answered(self, composition, expert)
+        return found
 
     def render(self) -> tuple[str, bytes]:
         """Content type and body for a scraper."""
@@ -105,17 +122,3 @@ def who(trace: Trace) -> str:
     if trace.expert:
         return trace.expert
     return trace.attempts[-1].expert if trace.attempts else "-"
-
-
-def _count(answered: _Answered, trace: Trace) -> None:
-    if answered.decision is not None:
-        answered.decision.observe(trace.decision_ms / 1e3)
-    for attempt in trace.attempts:
-        if attempt.usage is not None:
-            answered.tokens_in.inc(attempt.usage.prompt_tokens)
-            answered.tokens_out.inc(attempt.usage.completion_tokens)
-    if trace.cost > 0:
-        answered.cost.inc(trace.cost)
-    last = trace.attempts[-1] if trace.attempts else None
-    if last is not None and last.first_token is not None:
-        answered.first.observe(last.first_token)

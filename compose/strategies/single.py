@@ -50,7 +50,7 @@ class Single:
                             _spent(attempt, chunk, experts[name], trace)
                         yield chunk
                     return
-            except Exception as error:  # noqa: BLE001 - raised again, or the next is asked
+            except Exception as error:
                 problem = as_expert_error(error, name)
                 attempt.error = f"{type(problem).__name__}: {problem}"
                 last = place == len(order) - 1

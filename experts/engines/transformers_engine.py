@@ -192,8 +192,9 @@ class TransformersExpert:
         batcher = self._batcher
         assert batcher is not None  # the loop knows us only between start and close
         busy = False
+        closing = self._closed  # read once: it may be set at any moment, and comes with duties
         try:
-            if self._closed is not None:
+            if closing is not None:
                 batcher.fail(
                     ExpertUnavailable("the expert is shutting down", expert=self.info.name)
                 )
@@ -206,9 +207,9 @@ class TransformersExpert:
             error.__cause__ = exc
             batcher.fail(error)
         self._deliver()
-        if self._closed is not None and self._loop is not None:
+        if closing is not None and self._loop is not None:
             self._loop.remove(self._step)
-            _call(self._closed[0], self._closed[1].set_result, None)
+            _call(closing[0], closing[1].set_result, None)
         return busy
 
     def _deliver(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 
@@ -16,6 +17,15 @@ class ConstantRouter(TrainableRouter):
     """Expects of each expert its mean quality, whatever the query."""
 
     baseline = True
+
+    @classmethod
+    def of(cls, quality: Mapping[str, float]) -> Self:
+        """A router with these expectations, that nobody had to train."""
+        router = cls()
+        router.experts_ = tuple(quality)
+        router.mean_quality_ = np.asarray(list(quality.values()), dtype=np.float32)
+        router.mean_cost_ = np.full(len(quality), np.nan, dtype=np.float32)
+        return router
 
     def score(self, queries: Sequence[Query]) -> Floats:
         return np.tile(self.expected_if_unknown(), (len(queries), 1))

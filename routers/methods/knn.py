@@ -18,6 +18,7 @@ from routers.types import Floats, Neighbour, Outcomes, Query
 __all__ = ["KnnRouter", "References"]
 
 _ROWS_AT_ONCE = 256
+_ONE_BY_ONE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,10 @@ class KnnRouter(EmbeddingRouter):
 
     def explain(self, query: Query, k: int = 5) -> list[Neighbour]:
         self._require_fitted()
-        rows, similarity = self._nearest(self._embed([query.text]), k)
+        references = self.references_
+        rows, similarity = _nearest(references.vectors, self._embed([query.text]), k)
         return [
-            self._neighbour(int(row), float(near))
+            self._neighbour(references, int(row), float(near))
             for row, near in zip(rows[0], similarity[0], strict=True)
         ]
 
@@ -124,15 +126,20 @@ class KnnRouter(EmbeddingRouter):
         self.mean_quality_ = column_means(references.quality)
 
     def _fit_vectors(self, vectors: Floats, outcomes: Outcomes) -> None:
-        if self.k < 1 or self.temperature < 0 or self.shrink < 0:
-            raise ConfigError("kNN needs k >= 1, temperature >= 0 and shrink >= 0")
+        self._check_parameters()
         self.references_ = References(
             outcomes.ids, outcomes.sources, outcomes.prompts, vectors, outcomes.quality
         )
 
+    def _check_parameters(self) -> None:
+        if self.k < 1 or self.temperature < 0 or self.shrink < 0:
+            raise ConfigError("kNN needs k >= 1, temperature >= 0 and shrink >= 0")
+
     def _score_vectors(self, vectors: Floats) -> Floats:
-        rows, similarity = self._nearest(vectors, self.k)
-        quality = self.references_.quality[rows]
+        # Read once: another thread may add or forget references meanwhile.
+        references = self.references_
+        rows, similarity = _nearest(references.vectors, vectors, self.k)
+        quality = references.quality[rows]
         known = ~np.isnan(quality)
         weights = self._weights(similarity)[:, :, None] * known
         prior = self.expected_if_unknown()
@@ -146,28 +153,7 @@ class KnnRouter(EmbeddingRouter):
         gaps = (similarity - similarity[:, :1]).astype(np.float64)
         return np.exp(gaps / self.temperature) if self.temperature else np.ones_like(gaps)
 
-    def _nearest(self, vectors: Floats, k: int) -> tuple[NDArray[np.intp], Floats]:
-        """Rows and similarities [n_queries, min(k, n_references)], nearest first."""
-        k = min(k, len(self.references_))
-        parts = [
-            self._nearest_of(vectors[start : start + _ROWS_AT_ONCE], k)
-            for start in range(0, len(vectors), _ROWS_AT_ONCE)
-        ]
-        return np.concatenate([rows for rows, _ in parts]), np.concatenate([s for _, s in parts])
-
-    def _nearest_of(self, vectors: Floats, k: int) -> tuple[NDArray[np.intp], Floats]:
-        # Rounded, because a product's last bits depend on how many rows are multiplied at once;
-        # ties then go to the older reference, whoever shares the batch.
-        similarity = np.round(vectors @ self.references_.vectors.T, 5)
-        bound = -np.partition(-similarity, k - 1, axis=1)[:, k - 1]
-        rows = np.empty((len(vectors), k), dtype=np.intp)
-        for at, row in enumerate(similarity):
-            candidates = np.flatnonzero(row >= bound[at])
-            rows[at] = candidates[np.argsort(-row[candidates], kind="stable")[:k]]
-        return rows, np.take_along_axis(similarity, rows, axis=1)
-
-    def _neighbour(self, row: int, similarity: float) -> Neighbour:
-        references = self.references_
+    def _neighbour(self, references: References, row: int, similarity: float) -> Neighbour:
         known = zip(self.experts_, references.quality[row].tolist(), strict=True)
         return Neighbour(
             text=references.prompts[row],
@@ -186,6 +172,7 @@ class KnnRouter(EmbeddingRouter):
         }
 
     def _restore(self, state: State) -> None:
+        self._check_parameters()
         ids, sources, prompts = json.loads(state["texts"].tobytes())
         vectors, quality = state["vectors"], state["quality"]
         rows = len(ids)
@@ -194,3 +181,33 @@ class KnnRouter(EmbeddingRouter):
         if vectors.shape != (rows, self.dim_) or quality.shape != (rows, len(self.experts_)):
             raise ValueError("references and experts do not fit together")
         self.references_ = References(tuple(ids), tuple(sources), tuple(prompts), vectors, quality)
+
+
+def _nearest(references: Floats, vectors: Floats, k: int) -> tuple[NDArray[np.intp], Floats]:
+    """Rows and similarities [n_queries, min(k, n_references)], nearest first."""
+    k = min(k, len(references))
+    found = [
+        _nearest_of(references, vectors[start : start + _ROWS_AT_ONCE], k)
+        for start in range(0, len(vectors), _ROWS_AT_ONCE)
+    ]
+    return np.concatenate([rows for rows, _ in found]), np.concatenate([near for _, near in found])
+
+
+def _nearest_of(references: Floats, vectors: Floats, k: int) -> tuple[NDArray[np.intp], Floats]:
+    # Rounded, because a product's last bits depend on how many rows are multiplied at once;
+    # ties then go to the older reference, whoever shares the batch.
+    similarity = np.round(_similarities(references, vectors), 5)
+    bound = -np.partition(-similarity, k - 1, axis=1)[:, k - 1]
+    rows = np.empty((len(vectors), k), dtype=np.intp)
+    for at, row in enumerate(similarity):
+        candidates = np.flatnonzero(row >= bound[at])
+        rows[at] = candidates[np.argsort(-row[candidates], kind="stable")[:k]]
+    return rows, np.take_along_axis(similarity, rows, axis=1)
+
+
+def _similarities(references: Floats, vectors: Floats) -> Floats:
+    if len(vectors) > _ONE_BY_ONE:
+        return vectors @ references.T
+    # A product of matrices wakes a thread for every core. For a few queries that gains nothing, and
+    # on a busy machine waiting for those threads takes a hundred times as long as the arithmetic.
+    return np.stack([np.vecdot(references, vector) for vector in vectors])

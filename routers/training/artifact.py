@@ -98,11 +98,12 @@ def save_router(
     _write(folder / header.tensors, blob)
     if card:
         _write(folder / "card.md", card.encode("utf-8", "replace"))
-    _write(folder / HEADER, header.model_dump_json(indent=2).encode())
+    text = header.model_dump_json(indent=2)
+    _write(folder / HEADER, text.encode())
     for old in folder.glob("tensors-*.safetensors"):
         if old.name not in kept:
             old.unlink(missing_ok=True)
-    return header
+    return Header.model_validate_json(text)
 
 
 def _tensors_of(folder: Path) -> list[str]:
@@ -172,7 +173,7 @@ def load_router(
         return router.restore(header.experts, load_tensors(blob))
     except ConfigError as exc:
         raise _refusal(folder, str(exc), header) from exc
-    except (SafetensorError, KeyError, ValueError) as exc:
+    except (SafetensorError, KeyError, TypeError, ValueError) as exc:
         raise _refusal(folder, f"its tensors do not fit its header: {exc!r}", header) from exc
 
 

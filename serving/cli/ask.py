@@ -37,17 +37,16 @@ def command(
 
 async def _ask(text: str, config: ConfigOption, model: str) -> tuple[str, dict[str, Any]]:
     from compose.build import build_pipeline
-    from compose.config import load_config
     from experts.types import ChatRequest
+    from serving.config import load
 
-    pipeline = build_pipeline(load_config(config))
+    pipeline = build_pipeline(load(config))
     try:
         await pipeline.start()
         request = ChatRequest(messages=[{"role": "user", "content": text}])
         answer = await pipeline.run(request, model)
         texts = [answer.first.text]
-        async for chunk in answer.rest:
-            texts.append(chunk.text)
+        texts += [chunk.text async for chunk in answer.rest]
     finally:
         await pipeline.close()
     return "".join(texts), answer.trace.to_dict()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from serving.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, console, errors
-from serving.cli.output import print_json, progress
+from serving.cli.output import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    JsonOption,
+    console,
+    errors,
+    print_json,
+    progress,
+)
 
 
 def command(
@@ -25,7 +32,8 @@ def command(
 ) -> None:
     """Ask every expert every labelled prompt, score the answers, write the outcomes.
 
-    A run that was stopped goes on where it was.
+    A run that was stopped goes on where it was. What the outcomes file holds already is not asked
+    again: delete it when an expert has changed.
     """
     summary = asyncio.run(_collect(prompts, out, config, only, concurrency))
     if as_json:
@@ -41,22 +49,25 @@ def command(
 
 async def _collect(
     prompts_file: Path, out: Path, config_file: Path, only: str, concurrency: int
-) -> dict[str, object]:
+) -> dict[str, Any]:
+    from compose import collect as collecting
     from compose.build import build_experts
-    from compose.collect import Journal, collect, read_prompts, summarise, write_outcomes
-    from compose.config import load_config
+    from compose.prompts import read_prompts
+    from serving.config import load
 
     prompts = read_prompts(prompts_file)
     names = [name.strip() for name in only.split(",") if name.strip()]
-    experts = build_experts(load_config(config_file), names)
-    journal = Journal(out.with_name(out.name + ".journal"))
+    experts = build_experts(load(config_file), names)
+    known = collecting.read_outcomes(out)
+    journal = collecting.Journal(out.with_name(out.name + ".journal"), known)
+    already = len(journal.results)
     try:
         for expert in experts.values():
             await expert.start()
         with progress() as bar:
             task = bar.add_task("asking", total=len(prompts) * len(experts))
-            bar.advance(task, len(journal.results))
-            problems = await collect(
+            bar.advance(task, already)
+            problems = await collecting.collect(
                 prompts,
                 experts,
                 journal,
@@ -67,11 +78,16 @@ async def _collect(
         journal.close()
         for expert in experts.values():
             await expert.close()
-    write_outcomes(journal.results, out)
+    collecting.write_outcomes(journal.results, out)
     for problem in problems[:10]:
         errors.print(f"[yellow]not answered:[/] {problem}")
     if problems:
         errors.print(f"{len(problems)} calls failed; the same command asks only them again.")
     else:
         journal.path.unlink()
-    return {"out": str(out), "failed": len(problems), "experts": summarise(journal.results)}
+    return {
+        "out": str(out),
+        "asked": len(journal.results) - already + len(problems),
+        "failed": len(problems),
+        "experts": collecting.summarise(journal.results),
+    }

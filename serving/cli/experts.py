@@ -11,9 +11,9 @@ from serving.cli.output import DEFAULT_CONFIG, ConfigOption, JsonOption, console
 
 def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
     """List the experts and compositions of a configuration, without loading any."""
-    from compose.config import load_config
+    from serving.config import load
 
-    loaded = load_config(config)
+    loaded = load(config)
     infos = {name: expert.info(name) for name, expert in loaded.experts.items()}
     if as_json:
         rows = [{**asdict(infos[n]), "engine": e.engine} for n, e in loaded.experts.items()]

@@ -20,9 +20,9 @@ def command(
 ) -> None:
     """Show every expert's expected quality for a question, and why. No expert is loaded."""
     from compose.build import build_pipeline
-    from compose.config import load_config
+    from serving.config import load
 
-    result = asyncio.run(_route(build_pipeline(load_config(config)), text, model, neighbours))
+    result = asyncio.run(_route(build_pipeline(load(config)), text, model, neighbours))
     if as_json:
         print_json(result)
         return

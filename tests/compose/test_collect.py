@@ -6,7 +6,9 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from compose.collect import Journal, PromptsError, collect, read_prompts, summarise, write_outcomes
+from compose.collect import Journal, collect, summarise, write_outcomes
+from compose.errors import DataError
+from compose.prompts import read_prompts
 from experts.engines.scripted import ScriptedExpert, ScriptedSettings
 from experts.types import ExpertInfo
 
@@ -81,5 +83,5 @@ def test_a_stopped_run_goes_on_without_asking_twice(tmp_path):
 def test_a_bad_prompt_file_is_refused_with_its_line(tmp_path, line, words):
     path = tmp_path / "p.jsonl"
     path.write_text(line)
-    with pytest.raises(PromptsError, match=words):
+    with pytest.raises(DataError, match=words):
         read_prompts(path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from compose.build import build_pipeline
-from compose.config import load_config
+from compose.config import Config, load_config
 from compose.errors import ConfigError
 
 GOOD = """
@@ -24,7 +24,7 @@ def write(tmp_path, text):
 
 
 def build(path):
-    return build_pipeline(load_config(path))
+    return build_pipeline(load_config(path, Config))
 
 
 def test_a_config_of_five_lines_builds_a_pipeline(tmp_path):
@@ -68,9 +68,9 @@ def test_a_composition_may_not_have_the_name_of_an_expert(tmp_path):
 @pytest.mark.parametrize("text", ["experts: [", "- a", "", "experts: {}", "\x00"])
 def test_what_is_no_configuration_at_all_is_refused(tmp_path, text):
     with pytest.raises(ConfigError, match=r"c\.yaml"):
-        load_config(write(tmp_path, text))
+        load_config(write(tmp_path, text), Config)
 
 
 def test_a_missing_file_is_named():
-    with pytest.raises(ConfigError, match="nowhere.yaml"):
-        load_config(Path("nowhere.yaml"))
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml"):
+        load_config(Path("nowhere.yaml"), Config)

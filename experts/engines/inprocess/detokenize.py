@@ -29,7 +29,11 @@ class Vocabulary:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._special = frozenset(tokenizer.all_special_ids)
+        added = tokenizer.added_tokens_decoder
+        self._added = frozenset(added)
+        # all_special_ids alone leaves out what only tokenizer.json calls special.
+        marked = (token for token, content in added.items() if content.special)
+        self._special = frozenset(tokenizer.all_special_ids).union(marked)
         self._byte_level = _is_byte_level(tokenizer)
         self._from_char = _byte_alphabet()
         self._known: dict[int, bytes] = {}
@@ -51,8 +55,7 @@ class Vocabulary:
         piece = self._tokenizer.convert_ids_to_tokens(token)
         if piece is None:  # the model's vocabulary may be padded beyond the tokenizer's
             return b""
-        added = token in self._special or token in self._tokenizer.added_tokens_decoder
-        if self._byte_level and not added:
+        if self._byte_level and token not in self._added:
             return bytes(self._from_char[char] for char in piece if char in self._from_char)
         if len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">"):
             return bytes([int(piece[3:5], 16)])

@@ -169,25 +169,24 @@ def _choose_rows(model: Any, max_rows: int, context: int) -> tuple[Rows, int]:
     log.warning(
         "%s cannot be batched (%s): its requests take turns instead", type(model).__name__, reason
     )
-    solo = SoloRows(model)
     try:
-        right = _trial(model, solo)
+        for singly in (False, True):
+            if _trial(model, SoloRows(model, singly)):
+                return SoloRows(model, singly), 0
     except (AttributeError, IndexError, RuntimeError, TypeError, ValueError) as exc:
-        raise ConfigError(
-            f"{type(model).__name__} cannot be run token by token: {exc}", path="model"
-        ) from exc
-    if not right:
-        raise ConfigError(f"{type(model).__name__} changes its answer with its cache", path="model")
-    return SoloRows(model), 0
+        reason = f"{type(exc).__name__}: {exc}"
+    raise ConfigError(
+        f"{type(model).__name__} cannot be run token by token: {reason}", path="model"
+    )
 
 
 def _trial(model: Any, rows: Rows) -> bool:
     """Feed three sequences together, in three uneven steps; compare with each at one go."""
     vocabulary = model.config.get_text_config().vocab_size
-    texts = [[(7 * i + 3 * k + 1) % vocabulary for i in range(4 + 3 * k)] for k in range(3)]
+    texts = [[(7 * i + 3 * k + 1) % vocabulary for i in range(6 + 3 * k)] for k in range(3)]
     if getattr(rows, "max_rows", 3) < 3:
         texts = texts[: getattr(rows, "max_rows", 3)]
-    for begin, end in ((0, -2), (-2, -1), (-1, None)):
+    for begin, end in ((0, -4), (-4, -1), (-1, None)):
         feeds = [text[begin:end] for text in texts]
         starts = [len(text[:begin]) if begin else 0 for text in texts]
         logits = rows.forward(0, feeds, starts)

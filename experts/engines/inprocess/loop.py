@@ -61,8 +61,11 @@ class StepLoop:
     @torch.inference_mode()
     def _run(self) -> None:
         threads = 0
-        while not self._stopped:
+        while True:
+            # Cleared before looking, or a call that comes between the two would be slept through.
             self._wake.clear()
+            if self._stopped:
+                return
             if self._threads and threads != self._threads:
                 threads = self._threads
                 torch.set_num_threads(threads)

@@ -7,6 +7,7 @@ model's own kind and steps them one after another: slower, and right for every a
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -202,11 +203,19 @@ def _layer_kinds(config: Any) -> frozenset[str]:
 
 
 class SoloRows:
-    """Every sequence with a cache of the model's own kind, stepped one by one."""
+    """Every sequence with a cache of the model's own kind, stepped one by one.
 
-    def __init__(self, model: Any) -> None:
+    ``singly``: after the first piece of a prompt, feed one token at a time. Some state-space models
+    continue a sequence with single tokens only, and give wrong logits otherwise.
+    """
+
+    def __init__(self, model: Any, singly: bool = False) -> None:
         self.model = model
+        self.singly = singly
         self._caches: dict[int, Any] = {}
+        # State-space models name theirs differently.
+        takes = inspect.signature(model.forward).parameters
+        self._name = "cache_params" if "cache_params" in takes else "past_key_values"
 
     def forward(self, first: int, feeds: Sequence[Sequence[int]], starts: Sequence[int]) -> Tensor:
         logits: list[Tensor | None] = []
@@ -216,12 +225,14 @@ class SoloRows:
         return torch.stack([some if x is None else x for x in logits])
 
     def _one(self, row: int, feed: Sequence[int], start: int) -> Tensor:
+        if self.singly and start and len(feed) > 1:
+            return [self._one(row, [t], start + i) for i, t in enumerate(feed)][-1]
         out = self.model(
             input_ids=torch.tensor([list(feed)], device=self.model.device),
-            past_key_values=self._caches.get(row) if start else None,
             use_cache=True,
+            **{self._name: self._caches.get(row) if start else None},
         )
-        self._caches[row] = out.past_key_values
+        self._caches[row] = getattr(out, self._name)
         logits: Tensor = out.logits[0, -1].float()
         return logits
 

@@ -10,7 +10,7 @@ def test_help_loads_no_heavy_library():
         "sys.argv = ['coterie', '--help']\n"
         "from serving.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'ray', 'vllm', 'transformers', 'sklearn', 'pyarrow'} & set(sys.modules)\n"
+        "heavy = {'torch', 'ray', 'vllm', 'transformers', 'sklearn'} & set(sys.modules)\n"
         "sys.stderr.write(','.join(heavy))\n"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
