@@ -220,6 +220,7 @@ def tls_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLCo
 
 
 def _field(name: str, value: str) -> bytes:
-    if any(char in name + value for char in "\r\n\0") or not name or ":" in name:
+    text = f"{name}: {value}\r\n"
+    if not name or ":" in name or not text[:-2].isascii() or not text[:-2].isprintable():
         raise ConfigError(f"Header {name!r} cannot be sent.", path="headers")
-    return f"{name}: {value}\r\n".encode("latin-1")
+    return text.encode()
