@@ -1,4 +1,4 @@
-"""The whole way over real sockets: an OpenAI client, Coterie, and an upstream that may misbehave."""
+"""The whole way over real sockets: an OpenAI client, Coterie, an upstream that may misbehave."""
 
 import json
 import queue
@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self):  # noqa: N802 (the standard library's name)
+    def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.seen.put(body)
         getattr(self, self.path.split("/")[1])(body)

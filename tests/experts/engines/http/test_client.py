@@ -407,7 +407,9 @@ def test_urls_that_cannot_work(url):
     assert error.value.path == "base_url"
 
 
-@pytest.mark.parametrize("header", [("a", "b\r\nc"), ("a\n", "b"), ("", "x"), ("a:", "b"), ("a", "é")])
+@pytest.mark.parametrize(
+    "header", [("a", "b\r\nc"), ("a\n", "b"), ("", "x"), ("a:", "b"), ("a", "é")]
+)
 def test_headers_that_cannot_be_sent(header):
     with pytest.raises(ConfigError) as error:
         HttpClient("http://127.0.0.1", dict([header]))
