@@ -1,7 +1,7 @@
 """The HTTP face: one ASGI application over a pipeline.
 
 There is no web framework below it. The two hot routes have to cost microseconds, and the others
-are six functions without parameters; see ``openapi.py`` for the document that describes them.
+are six functions without parameters; see ``pages/openapi.py`` for the document that describes them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import orjson
 
 from compose.pipeline import Pipeline
 from compose.trace import Trace
-from serving import openapi
-from serving.asgi import Receive, Scope, Send, send_body
-from serving.catalogue import Catalogue
 from serving.config import ServingConfig
 from serving.errors import HttpError, NotReady, UnknownPath, WrongMethod, to_http
 from serving.exchange import Exchange, Reply, request_id
 from serving.forms import ChatForm, CompletionForm
+from serving.http.asgi import Receive, Scope, Send, send_body
 from serving.metrics import Metrics
+from serving.pages import openapi
+from serving.pages.catalogue import Catalogue
 from serving.schema import parse_chat, parse_completion
 
 __all__ = ["App", "create_app"]

@@ -22,6 +22,9 @@ class ServingConfig(BaseModel):
     body_timeout: float = Field(30.0, gt=0, description="for a body to come in whole")
     max_header: int = Field(64 << 10, ge=4096, description="largest request line and headers")
     header_timeout: float = Field(30.0, gt=0, description="for the headers to come in whole")
+    stall_timeout: float = Field(
+        120.0, ge=1, description="for a client to take something of its answer (Linux only)"
+    )
     keep_alive: int = Field(75, ge=1, description="how long an idle connection is kept")
     shutdown_timeout: int = Field(30, ge=0, description="for answers in flight to end")
     backlog: int = Field(2048, ge=1, description="connections that may wait to be accepted")

@@ -5,7 +5,8 @@
     HttpError                 carries everything that the answer needs
     +-- MalformedHttp         400  what came is not HTTP
     +-- InvalidRequest        400  the body cannot be read or breaks a rule; names the field
-    +-- BodyTimeout           408  the body came too slowly
+    +-- CrossOrigin           403  a browser asks on behalf of another site
+    +-- BodyTimeout           408  the body, or the headers, came too slowly
     +-- BodyTooLarge          413  the body is beyond the limit, and was not read to its end
     +-- UnknownPath           404
     +-- WrongMethod           405  names the methods that there are
@@ -44,6 +45,7 @@ __all__ = [
     "BodyTooLarge",
     "CannotServe",
     "CompressedBody",
+    "CrossOrigin",
     "HeadersTooLarge",
     "HttpError",
     "InvalidRequest",
@@ -109,9 +111,24 @@ class InvalidRequest(HttpError):
     code = "invalid_value"
 
 
+class CrossOrigin(HttpError):
+    status = 403
+    code = "cross_origin"
+
+    def __init__(self) -> None:
+        super().__init__("Requests that another site makes through a browser are refused.")
+
+
 class BodyTimeout(HttpError):
     status = 408
     code = "body_timeout"
+
+    def __init__(self, what: str, seconds: float) -> None:
+        # Closed, because the rest may go on trickling in for ever.
+        super().__init__(
+            f"The {what} did not come within {seconds:g} seconds; send faster, or less.",
+            headers=[(b"connection", b"close")],
+        )
 
 
 class BodyTooLarge(HttpError):

@@ -15,10 +15,10 @@ import orjson
 from compose.pipeline import Answer, Pipeline
 from compose.trace import Trace
 from serving.answer import Stamp, gather
-from serving.asgi import ClientLeft, Leaving, Receive, Scope, Send, read_body, send_body
 from serving.config import ServingConfig
 from serving.errors import BodyTooLarge, HttpError, ShuttingDown, to_http
 from serving.forms import Form
+from serving.http.asgi import ClientLeft, Leaving, Receive, Scope, Send, read_body, send_body
 from serving.metrics import Metrics, who
 from serving.prompts import ask
 from serving.schema import Wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import socket
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ from compose.pipeline import Pipeline
 from serving.app import App, create_app
 from serving.config import ServingConfig
 from serving.errors import CannotServe
-from serving.protocol import protocol_with
+from serving.http.protocol import protocol_with
 
 __all__ = ["CannotServe", "LocalServer", "serve"]
 
@@ -100,6 +101,10 @@ class _Server(uvicorn.Server):
 
     async def _wait(self) -> None:
         if await self._coterie.started():
+            # What is loaded now stays. Without this, every full collection walks all of it (half a
+            # million objects with torch and transformers) while no request is served.
+            gc.collect()
+            gc.freeze()
             self._ready()
         else:
             self.should_exit = True
@@ -122,6 +127,7 @@ def _bind(config: ServingConfig) -> socket.socket:
     listener = socket.socket(family, kind, proto)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        _limit_stalls(listener, config.stall_timeout)
         listener.bind(address)
         # Listening here rather than in uvicorn: of two servers that bind at once, only the second
         # call of listen fails.
@@ -130,6 +136,24 @@ def _bind(config: ServingConfig) -> socket.socket:
         listener.close()
         raise CannotServe(_bind_problem(error, place)) from error
     return listener
+
+
+def _limit_stalls(listener: socket.socket, seconds: float) -> None:
+    """Let the kernel give up on clients that vanished without a word, or that stopped reading.
+
+    Linux hands these options on to the connections that it accepts (tcp(7)), so that they cost a
+    request nothing. Without them an expert may work for nobody until its answer ends, if it does.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = {
+        "TCP_KEEPIDLE": max(1, int(seconds / 2)),
+        "TCP_KEEPINTVL": max(1, int(seconds / 8)),
+        "TCP_KEEPCNT": 4,
+        "TCP_USER_TIMEOUT": int(seconds * 1000),
+    }
+    for name, value in options.items():
+        if hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _bind_problem(error: OSError, place: str) -> str:

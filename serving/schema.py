@@ -14,7 +14,7 @@ from typing_extensions import TypedDict  # pydantic wants this one below Python 
 
 from experts.types import ChatRequest
 from serving.errors import InvalidRequest
-from serving.json_in import describe, parse_json
+from serving.http.json_in import describe, parse_json
 
 __all__ = ["ChatBody", "CompletionBody", "Wanted", "parse_chat", "parse_completion"]
 

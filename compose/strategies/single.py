@@ -41,6 +41,10 @@ class Single:
         order = decision.ranking[: self.tries]
         for place, name in enumerate(order):
             attempt = trace.attempt(name)
+            # A client that does not stream has seen nothing until the answer is whole: held back
+            # until then, an answer that breaks off can still be replaced.
+            held: list[Chunk] = []
+            sent = False
             try:
                 async with aclosing(experts[name].chat(request)) as chunks:
                     async for chunk in chunks:
@@ -48,13 +52,19 @@ class Single:
                             _first(attempt, chunk, trace)
                         if chunk.usage is not None:
                             _spent(attempt, chunk, experts[name], trace)
-                        yield chunk
-                    return
+                        if request.stream:
+                            sent = True
+                            yield chunk
+                        else:
+                            held.append(chunk)
+                for chunk in held:
+                    yield chunk
+                return
             except Exception as error:
                 problem = as_expert_error(error, name)
                 attempt.error = f"{type(problem).__name__}: {problem}"
                 last = place == len(order) - 1
-                if last or attempt.first_token is not None or not next_may_help(problem):
+                if last or sent or not next_may_help(problem):
                     raise problem from error
             finally:
                 attempt.ended = trace.now()

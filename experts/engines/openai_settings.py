@@ -6,7 +6,9 @@ import re
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
+
+from experts.config import Settings
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _SECRET_HEADERS = frozenset(
@@ -17,7 +19,7 @@ _OWN_HEADERS = frozenset(
 )
 
 
-class OpenAISettings(BaseModel):
+class OpenAISettings(Settings):
     """An OpenAI-compatible endpoint. Times are seconds.
 
     Attributes
@@ -39,7 +41,7 @@ class OpenAISettings(BaseModel):
     """
 
     # Input is hidden: a key put in the wrong place must not come back in an error message.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     base_url: str
     model: str | None = None

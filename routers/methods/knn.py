@@ -75,6 +75,8 @@ class KnnRouter(EmbeddingRouter):
 
     def explain(self, query: Query, k: int = 5) -> list[Neighbour]:
         self._require_fitted()
+        if k < 1:
+            return []
         references = self.references_
         rows, similarity = _nearest(references.vectors, self._embed([query.text]), k)
         return [

@@ -7,7 +7,7 @@ Two layouts, told apart by their columns, as Parquet or as JSON lines:
 - **long**, a row per answer, as ``coterie collect`` writes it: ``id, source, prompt, expert,
   response, score, prompt_tokens, completion_tokens, cost, latency``.
 
-Rows are numbered from 1 in errors; in JSON lines that is the line.
+Rows are numbered from 1 in errors; in JSON lines without blank ones that is the line.
 """
 
 from __future__ import annotations
@@ -150,6 +150,8 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 def _parse_lines(path: Path, lines: Iterable[str]) -> Iterable[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
+        if line.isspace():
+            continue
         try:
             row = json.loads(line)
         except ValueError as exc:
@@ -209,36 +211,40 @@ def _from_long(path: Path, rows: Sequence[Row]) -> Outcomes:
     spent = _column_table(path, rows, ["cost", "latency"])
     experts = tuple(dict.fromkeys(names))
     column = {name: at for at, name in enumerate(experts)}
-    keys = [_text(row, "id") or prompts[at] for at, row in enumerate(rows)]
+    keys = [(_text(row, "id"), prompt) for row, prompt in zip(rows, prompts, strict=True)]
     line = {key: at for at, key in enumerate(dict.fromkeys(keys))}
     cells = np.full((3, len(line), len(experts)), np.nan, dtype=np.float32)
     seen: dict[tuple[int, int], int] = {}
     first: dict[int, int] = {}
     for at, key in enumerate(keys):
         cell = line[key], column[names[at]]
-        if cell in seen:
+        if seen.setdefault(cell, at) != at:
             raise DataError(
                 f"{path}: rows {seen[cell] + 1} and {at + 1} are both the answer of {names[at]} "
-                f"to {key[:80]!r}"
+                f"to {(key[0] or key[1])[:80]!r}"
             )
-        seen[cell] = at
-        start = first.setdefault(line[key], at)
-        if prompts[start] != prompts[at]:
-            raise DataError(
-                f"{path}: rows {start + 1} and {at + 1} have the id {key[:80]!r} "
-                "but not the same prompt"
-            )
+        first.setdefault(line[key], at)
         cells[:, *cell] = values[at, 0], *spent[at]
     starts = list(first.values())
     return Outcomes(
         experts=experts,
-        ids=tuple(_text(rows[at], "id") or str(at + 1) for at in starts),
+        ids=_unique([_text(rows[at], "id") or str(at + 1) for at in starts]),
         sources=tuple(_text(rows[at], "source") for at in starts),
         prompts=tuple(prompts[at] for at in starts),
         quality=cells[0],
         cost=cells[1],
         latency=cells[2],
     )
+
+
+def _unique(ids: Sequence[str]) -> tuple[str, ...]:
+    """Two prompts may come with one id (of two sources, or edited in between): number them."""
+    taken: dict[str, int] = {}
+    result = []
+    for name in ids:
+        taken[name] = taken.get(name, 0) + 1
+        result.append(name if taken[name] == 1 else f"{name}#{taken[name]}")
+    return tuple(result)
 
 
 def _column_table(

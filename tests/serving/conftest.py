@@ -117,6 +117,7 @@ def make_pipeline():
     experts = make_experts()
     compositions = {
         "auto": composition("auto", "broken", "echo"),
+        "shaky": composition("shaky", "breaks", "echo"),
         "doomed": composition("doomed", "broken", "away", tries=2),
     }
     return Pipeline(experts, compositions)

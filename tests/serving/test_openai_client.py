@@ -130,7 +130,7 @@ def test_logprobs_of_a_completion(client, stream):
 
 def test_models(client):
     models = {model.id: model for model in client.models.list()}
-    assert list(models)[:2] == ["auto", "doomed"]
+    assert list(models)[:2] == ["auto", "shaky"]
     assert models["auto"].coterie["kind"] == "composition"
     assert models["auto"].coterie["experts"] == ["broken", "echo"]
     assert models["echo"].owned_by == "coterie"
@@ -202,6 +202,16 @@ def test_an_answer_that_breaks_off_is_no_answer(client):
     assert (caught.value.status_code, caught.value.code) == (502, "bad_upstream")
 
 
+def test_the_next_expert_answers_if_nothing_has_been_sent(client):
+    for model in ("auto", "shaky"):
+        answer = client.chat.completions.create(model=model, messages=HI)
+        assert answer.choices[0].message.content == "you said: hi"
+    text, _ = joined(client.chat.completions.create(model="auto", messages=HI, stream=True))
+    assert text == "you said: hi"
+    with pytest.raises(openai.APIError, match="as scripted"):
+        joined(client.chat.completions.create(model="shaky", messages=HI, stream=True))
+
+
 def test_an_error_names_the_expert_that_was_asked_last(client):
     with pytest.raises(openai.InternalServerError) as caught:
         client.chat.completions.create(model="doomed", messages=HI)
@@ -241,3 +251,41 @@ def test_fifty_streams_at_once_do_not_mix(server):
             return await asyncio.gather(*(one(client, number) for number in range(50)))
 
     assert asyncio.run(all_of_them()) == [True] * 50
+
+
+def test_the_asynchronous_client(server):
+    async def talk():
+        async with openai.AsyncOpenAI(
+            base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=20
+        ) as client:
+            answer = await client.chat.completions.create(model="auto", messages=HI)
+            assert answer.choices[0].message.content == "you said: hi"
+            with pytest.raises(openai.NotFoundError):
+                await client.chat.completions.create(model="nobody", messages=HI)
+            with pytest.raises(openai.RateLimitError):
+                await client.chat.completions.create(model="overloaded", messages=HI, stream=True)
+            broken = await client.chat.completions.create(model="breaks", messages=HI, stream=True)
+            with pytest.raises(openai.APIError, match="as scripted"):
+                [chunk async for chunk in broken]
+            return [model.id async for model in client.models.list()]
+
+    assert "auto" in asyncio.run(talk())
+
+
+def test_a_request_that_is_cancelled_stops_the_expert(server):
+    expert = server.experts["slow"]
+    before = expert.cancelled
+
+    async def cancel():
+        async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none") as client:
+            asking = asyncio.create_task(client.chat.completions.create(model="slow", messages=HI))
+            while not expert.active:  # noqa: ASYNC110 - the expert lives in another thread
+                await asyncio.sleep(0.005)
+            asking.cancel()
+            await asyncio.wait([asking])
+            async with asyncio.timeout(5):
+                while expert.active:  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
+
+    asyncio.run(cancel())
+    assert expert.cancelled == before + 1

@@ -67,6 +67,7 @@ def test_explain():
     assert near.quality == {"a": 1.0}
     assert far.text == "1,0.1"
     assert len(router.explain(Query("2,0"), 99)) == 3
+    assert router.explain(Query("2,0"), 0) == []
 
 
 def test_added_and_forgotten_is_as_if_fitted_so(make_outcomes):

@@ -77,6 +77,12 @@ def test_wide_needs_only_prompts_and_scores(write):
     assert outcomes.sources == ("", "")
 
 
+def test_blank_lines_are_no_rows(write):
+    path = write(wide(), wide(id="2"))
+    path.write_text(path.read_text().replace("\n", "\n\n"))
+    assert len(load_outcomes(path)) == 2
+
+
 def test_long_is_pivoted(write):
     outcomes = load_outcomes(
         write(
@@ -90,6 +96,12 @@ def test_long_is_pivoted(write):
     np.testing.assert_array_equal(outcomes.quality, [[1, np.nan], [np.nan, 0.25]])
     np.testing.assert_allclose(outcomes.cost, [[0.1, np.nan], [0.1, np.nan]])
     np.testing.assert_array_equal(outcomes.latency, [[2, np.nan], [2, 2]])
+
+
+def test_one_id_for_two_prompts(write):
+    outcomes = load_outcomes(write(long(), long(prompt="q"), long(prompt="q", expert="b")))
+    assert (outcomes.ids, outcomes.prompts) == (("1", "1#2"), ("p", "q"))
+    np.testing.assert_array_equal(outcomes.quality, [[1, np.nan], [1, 1]])
 
 
 def test_chosen_experts_in_the_order_asked(write):
@@ -115,7 +127,6 @@ def test_chosen_experts_in_the_order_asked(write):
         ([wide(**{"score/a": None, "score/b": None})], "grade the answers first"),
         ([wide(id=str(n), prompt=3) for n in range(9)], "rows 1, 2, 3, 4, 5 and 4 more"),
         ([long(), long()], "rows 1 and 2 are both the answer of a to '1'"),
-        ([long(), long(expert="b", prompt="q")], "rows 1 and 2 have the id '1' but not the same"),
         ([long(expert="")], "no expert in rows 1"),
         ([long(score=2)], "score is not"),
     ],

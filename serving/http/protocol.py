@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from http import HTTPStatus
 from typing import Any
 
@@ -24,14 +25,19 @@ def protocol_with(limits: ServingConfig) -> type[asyncio.Protocol]:
 
 
 class _Bounded(HttpToolsProtocol):
-    """Everything here runs only for a request whose head did not come in one piece, but for two
-    assignments a request: uvicorn itself neither limits the size of a head nor waits with an eye
-    on the clock, and a few thousand idle connections would be enough to starve it."""
+    """What uvicorn leaves open: it limits neither the size of a head nor the time that one may
+    take, and it forgets about a request when the next one comes before the first is answered.
+
+    Requests that a client sends ahead of an answer (pipelining) are dropped, and the connection is
+    closed after that answer, as RFC 9112, section 9.3.2, lets a server do. With uvicorn's queue,
+    nobody would notice that the client of the first one has left, and its expert would go on.
+    """
 
     config_limits: ServingConfig
     _head_open = False
     _head_size = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _deaf = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -42,6 +48,10 @@ class _Bounded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._answering() and not self.cycle.more_body:
+            self._turn_deaf()
+        if self._deaf:
+            return
         super().data_received(data)
         if self._head_open:
             self._head_size += len(data)
@@ -52,17 +62,40 @@ class _Bounded(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_open = True
+        if self._answering():
+            self._turn_deaf()
+        else:
+            self._head_open = True
 
     def on_headers_complete(self) -> None:
+        if self._deaf:
+            return
         self._head_open = False
         self._head_size = 0
         if self._head_timer is not None:
             self._stop_timer()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if not self._deaf:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._deaf:
+            super().on_message_complete()
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _turn_deaf(self) -> None:
+        self._deaf = True
+        self.cycle.keep_alive = False
+
     def send_400_response(self, msg: str) -> None:
         self._refuse(MalformedHttp(msg))
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: a client that offers to upgrade gets HTTP/1.1, and that is no news."""
 
     def _start_timer(self) -> None:
         if self._head_timer is None:
@@ -77,7 +110,7 @@ class _Bounded(HttpToolsProtocol):
     def _late(self) -> None:
         self._head_timer = None
         if self._head_open:
-            self._refuse(BodyTimeout("The headers did not come in time; send them faster."))
+            self._refuse(BodyTimeout("headers", self.config_limits.header_timeout))
         elif not self.transport.is_closing():
             self.transport.close()
 
@@ -86,10 +119,15 @@ class _Bounded(HttpToolsProtocol):
         self._head_open = False
         if self.transport.is_closing():
             return
+        if self._answering():  # what is written now would end up inside that answer
+            self.transport.close()
+            return
         body = error.body()
         phrase = HTTPStatus(error.status).phrase
         head = (
             f"HTTP/1.1 {error.status} {phrase}\r\ncontent-type: application/json\r\n"
+            f"x-coterie-id: {secrets.token_hex(12)}\r\nx-coterie-expert: -\r\n"
+            "x-coterie-composition: -\r\nx-coterie-decision-ms: 0.000\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import time
 from contextlib import contextmanager
 
@@ -94,6 +95,32 @@ def test_a_client_that_leaves_one_of_several_prompts_stops_them_all(server):
     assert wait_for(lambda: expert.active == 0)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_request_ahead_of_an_answer_is_dropped(server, together):
+    body = json.dumps({"model": "echo", "messages": HI}).encode()
+    slow = json.dumps({"model": "slow", "messages": HI, "max_tokens": 9}).encode()
+    first, second = head(len(slow)) + slow, head(len(body)) + body
+    with connected(server) as sock:
+        sock.sendall(first + second if together else first)
+        if not together:
+            assert wait_for(lambda: server.experts["slow"].active == 1)
+            sock.sendall(second)
+        answer = read_all(sock)
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"word8" in answer
+
+
+def test_a_client_that_sends_ahead_and_leaves_stops_the_expert(server):
+    for model in ("silent", "flood"):
+        expert = server.experts[model]
+        with connected(server) as sock:
+            ask(sock, model=model, stream=True)
+            assert wait_for(lambda expert=expert: expert.active == 1)
+            time.sleep(0.05)
+            ask(sock, model="echo")
+        assert wait_for(lambda expert=expert: expert.active == 0)
+
+
 def test_a_client_that_leaves_while_sending_its_body(server):
     with connected(server) as sock:
         sock.sendall(head(1000) + b"{")
@@ -169,16 +196,30 @@ def test_the_official_client_hears_that_its_body_is_too_large(client):
 @pytest.fixture(scope="module")
 def strict(run_server, experts):
     config = ServingConfig(
-        port=0, max_body=2000, body_timeout=0.3, header_timeout=0.3, max_header=4096
+        port=0,
+        max_body=2000,
+        body_timeout=0.3,
+        header_timeout=0.3,
+        max_header=4096,
+        stall_timeout=1,
     )
     with run_server(experts.pipeline(), config) as server:
         yield server
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a socket option of Linux")
+def test_a_client_that_never_reads_is_given_up(strict):
+    expert = strict.experts["flood"]
+    with connected(strict, receive_buffer=4096) as sock:
+        ask(sock, model="flood", stream=True)
+        assert wait_for(lambda: expert.active == 1)
+        assert wait_for(lambda: expert.active == 0, seconds=30)
+
+
 def test_a_body_that_comes_too_slowly(strict):
     with connected(strict) as sock:
         sock.sendall(head(100) + b"{")
-        assert b"HTTP/1.1 408" in sock.recv(1000)
+        assert b"HTTP/1.1 408" in read_all(sock)
 
 
 def test_headers_that_come_too_slowly(strict):

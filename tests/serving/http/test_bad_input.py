@@ -125,6 +125,14 @@ def test_a_compressed_body(web):
     assert response.status_code == 415
 
 
+def test_a_page_of_another_site_cannot_put_the_experts_to_work(web):
+    for origin in ("https://elsewhere.example", "null"):
+        response = web.post(CHAT, json=chat(), headers={"origin": origin})
+        assert (response.status_code, response.json()["error"]["code"]) == (403, "cross_origin")
+    own = {"origin": str(web.base_url).rstrip("/")}
+    assert web.post(CHAT, json=chat(), headers=own).status_code == 200
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),

@@ -1,0 +1,1 @@
+"""The small routes: what can be asked for, and how."""
