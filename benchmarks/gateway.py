@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -35,6 +36,7 @@ from benchmarks.processes import (
     running_stub,
     wait_for_port,
 )
+from benchmarks.stub import WORDS
 
 BODY = {
     "model": "stub",
@@ -151,7 +153,8 @@ def drive(
     whole = {"port": port, "headers": headers, "body": BODY}
     stream = {**whole, "body": {**BODY, "stream": True}}
     for job in (whole, stream):
-        _drive(load, **job, connections=4, seconds=1.0)
+        _warm_up(load, job)
+    verify(port, headers)
     alone = _drive(load, **whole, connections=1, seconds=seconds)
     before = cpu_seconds(pid) if pid else 0.0
     many = _drive(load, **whole, connections=CONNECTIONS, seconds=seconds)
@@ -165,9 +168,35 @@ def drive(
     )
 
 
+def verify(port: int, headers: dict[str, str]) -> None:
+    """Raises RuntimeError unless both kinds of answer say what the stub says, word for word."""
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    with httpx.Client(headers=headers, timeout=60, trust_env=False) as client:
+        answer = client.post(url, json=BODY).json()
+        lines = client.post(url, json={**BODY, "stream": True}).text.splitlines()
+    events = [line[6:] for line in lines if line.startswith("data: {")]
+    choices = [choice for event in events for choice in json.loads(event)["choices"]]
+    streamed = "".join(choice["delta"].get("content") or "" for choice in choices)
+    if answer["choices"][0]["message"]["content"] != "".join(WORDS[:20]):
+        raise RuntimeError(f"wrong answer: {str(answer)[:300]}")
+    if streamed != "".join(WORDS) or lines[-2:] != ["data: [DONE]", ""]:
+        raise RuntimeError(f"wrong stream: {len(events)} events, then {lines[-2:]}")
+
+
+def _warm_up(load: Load, job: dict[str, object]) -> None:
+    """Some gateways import half of themselves with the first request: wait for that."""
+    for _ in range(30):
+        result = load.drive(**job, connections=4, seconds=1.0)
+        if result["errors"]:
+            raise RuntimeError(f"wrong answer: {result['error']}")
+        if result["all_answers"]:
+            return
+    raise RuntimeError("no answer within 30 seconds")
+
+
 def _drive(load: Load, **job: object) -> dict:
     result = load.drive(**job)
-    if result["errors"] or not result["all_answers"]:
+    if result["errors"] or not (result["all_answers"] or result["chunks_per_s"]):
         raise RuntimeError(f"wrong answer: {result['error'] or 'none in time'}")
     return result
 

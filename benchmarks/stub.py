@@ -15,7 +15,7 @@ import sys
 import uvloop
 
 EVENTS = 200
-WORD = "word "
+WORDS = [f"word{number} " for number in range(EVENTS - 2)]  # LiteLLM ends a stream that repeats
 
 
 def _event(delta: dict[str, str], finish: str | None = None) -> bytes:
@@ -43,7 +43,7 @@ ANSWER = json.dumps(
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": WORD * 20},
+                "message": {"role": "assistant", "content": "".join(WORDS[:20])},
                 "logprobs": None,
                 "finish_reason": "stop",
             }
@@ -60,7 +60,7 @@ STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 FIRST = _chunked(_event({"role": "assistant", "content": ""}))
-TOKEN = _chunked(_event({"content": WORD}))
+TOKENS = [_chunked(_event({"content": word})) for word in reversed(WORDS)]
 LAST = _chunked(_event({}, "stop")) + _chunked(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
@@ -110,7 +110,7 @@ class Stub(asyncio.Protocol):
             self.transport.write(WHOLE)
         else:
             self.transport.write(STREAM_HEAD + FIRST)
-            self.left = EVENTS - 2
+            self.left = len(TOKENS)
             self.ticker.add(self)
 
 
@@ -131,7 +131,7 @@ class Ticker:
                 continue
             if stream.left:
                 stream.left -= 1
-                stream.transport.write(TOKEN)
+                stream.transport.write(TOKENS[stream.left])
             else:
                 stream.transport.write(LAST)
                 self.streams.discard(stream)

@@ -31,11 +31,15 @@ class RetryConfig(Settings):
 
 
 class LimitsConfig(Settings):
-    """Time limits of one try, in seconds. None: no limit."""
+    """Time limits of one try, in seconds. None: no limit.
 
-    first_token: float | None = Field(default=None, gt=0)
-    between_tokens: float | None = Field(default=None, gt=0)
-    total: float | None = Field(default=None, gt=0)
+    The defaults only catch an expert that hangs. A request that is not streamed has its whole
+    answer as its first chunk, which is why that limit is a long one.
+    """
+
+    first_token: float | None = Field(default=300.0, gt=0, description="seconds")
+    between_tokens: float | None = Field(default=60.0, gt=0, description="seconds")
+    total: float | None = Field(default=None, gt=0, description="seconds")
 
     @property
     def any(self) -> bool:
@@ -66,7 +70,7 @@ class ExpertConfig(BaseModel):
     price_out: float = Field(default=0.0, ge=0, description="USD per million tokens of answer")
     description: str = ""
     retry: RetryConfig | None = None
-    limits: LimitsConfig | None = None
+    limits: LimitsConfig = LimitsConfig()
     circuit: CircuitConfig | None = None
     fallback: tuple[str, ...] = Field(default=(), description="experts asked when this one fails")
 

@@ -78,7 +78,7 @@ def make_expert(name: str, config: ExpertConfig) -> Expert:
     except ConfigError as exc:
         path = f"{name}.{exc.path}" if exc.path else name
         raise ConfigError(f"expert {name!r}: {exc}", path=path) from exc
-    if config.limits is not None and config.limits.any:
+    if config.limits.any:
         expert = TimeLimited(expert, config.limits)
     if config.circuit is not None:
         expert = CircuitBroken(expert, config.circuit)

@@ -60,7 +60,9 @@ class StreamedAnswer:
     def feed(self, data: bytes) -> Iterator[Chunk]:
         """The chunks of the events that these bytes complete.
 
-        Raises BadUpstream for an event that is no chunk, or the error that the upstream sent.
+        Raises BadUpstream for an event that is no chunk, or the error that the upstream sent. Text
+        that came in the same read, just before it, goes unsaid: if that was the whole answer so
+        far, another expert can still be asked.
         """
         held: Chunk | None = None
         wires: list[bytes] = []

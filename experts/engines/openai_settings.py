@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -20,44 +21,51 @@ _OWN_HEADERS = frozenset(
 
 
 class OpenAISettings(Settings):
-    """An OpenAI-compatible endpoint. Times are seconds.
+    """An OpenAI-compatible endpoint. The key itself is never part of a configuration."""
 
-    Attributes
-    ----------
-    base_url : up to and without ``/chat/completions``, such as ``https://api.openai.com/v1``.
-    model : the upstream's name of the model; the expert's own name if None.
-    api_key_env : the name of the environment variable that holds the key. The key itself is never
-        part of a configuration.
-    api_key_header : the header that carries it; ``Authorization`` gets ``Bearer`` before the key.
-    headers : sent with every request; none that carries a secret.
-    defaults : fields of the body that a request takes when the client does not set them.
-    max_tokens_field : what the upstream calls the limit of an answer (some take only the new name).
-    stream_usage : ask for usage at the end of a stream, for the trace. False for upstreams that
-        reject ``stream_options``.
-    proxy : ``http://host:port``. None: from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, where
-        a login may stand too; empty: no proxy.
-    ca_file : PEM file of authorities to trust besides the system's (SSL_CERT_FILE included).
-    verify : False accepts any certificate.
-    """
-
-    # Input is hidden: a key put in the wrong place must not come back in an error message.
+    # A key put in the wrong place must not come back in an error message.
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    base_url: str
-    model: str | None = None
-    api_key_env: str | None = None
-    api_key_header: str = "Authorization"
-    headers: dict[str, str] = Field(default_factory=dict)
-    defaults: dict[str, Any] = Field(default_factory=dict)
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    stream_usage: bool = True
-    proxy: str | None = None
-    ca_file: str | None = None
-    verify: bool = True
-    connect_timeout: float = Field(10.0, gt=0)
-    max_connections: int = Field(1024, gt=0)
-    max_answer_bytes: int = Field(64 << 20, gt=0)
-    max_event_bytes: int = Field(8 << 20, gt=0)
+    base_url: str = Field(
+        description="up to and without /chat/completions, such as https://api.openai.com/v1"
+    )
+    model: str | None = Field(
+        default=None, description="the upstream's name of the model; None: the expert's own name"
+    )
+    api_key_env: str | None = Field(
+        default=None, description="NAME of the environment variable that holds the key"
+    )
+    api_key_header: str = Field(
+        default="Authorization", description="what carries the key; Authorization: after `Bearer`"
+    )
+    headers: dict[str, str] = Field(
+        default_factory=dict, description="sent with every request; none that carries a secret"
+    )
+    defaults: dict[str, Any] = Field(
+        default_factory=dict, description="fields of the body where the client does not set them"
+    )
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Field(
+        default="max_tokens", description="the upstream's name for it; some take only the new one"
+    )
+    stream_usage: bool = Field(
+        default=True,
+        description="ask for usage with every stream, for the trace; false: the upstream rejects "
+        "stream_options",
+    )
+    proxy: str | None = Field(
+        default=None,
+        description="http://host:port; None: from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, "
+        "where a login may stand too; empty: none",
+    )
+    ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of authorities to trust besides the system's (SSL_CERT_FILE's)",
+    )
+    verify: bool = Field(default=True, description="false: any certificate will do")
+    connect_timeout: float = Field(default=10.0, gt=0, description="seconds")
+    max_connections: int = Field(default=1024, gt=0, description="to this upstream, at a time")
+    max_answer_bytes: int = Field(default=64 << 20, gt=0, description="framing included")
+    max_event_bytes: int = Field(default=8 << 20, gt=0, description="of one server-sent event")
 
     @field_validator("api_key_env")
     @classmethod

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from experts.engines.http.connection import Connection
@@ -200,7 +201,7 @@ class HttpClient:
             self._idle.popleft().abandon()
 
 
-def tls_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLContext:
+def tls_context(ca_file: Path | None = None, *, verify: bool = True) -> ssl.SSLContext:
     """The system's authorities (``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` included) and ``ca_file``.
 
     Raises ConfigError if the file cannot be read.
@@ -212,7 +213,9 @@ def tls_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLCo
             context.load_verify_locations(ca_file)
         except OSError as error:  # ssl.SSLError included
             reason = error.strerror or type(error).__name__
-            raise ConfigError(f"No certificates in {ca_file!r}: {reason}", path="ca_file") from None
+            raise ConfigError(
+                f"No certificates in {str(ca_file)!r}: {reason}", path="ca_file"
+            ) from None
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -220,6 +223,7 @@ def tls_context(ca_file: str | None = None, *, verify: bool = True) -> ssl.SSLCo
 
 
 def _field(name: str, value: str) -> bytes:
-    if any(char in name + value for char in "\r\n\0") or not name or ":" in name:
+    text = f"{name}: {value}\r\n"
+    if not name or ":" in name or not text[:-2].isascii() or not text[:-2].isprintable():
         raise ConfigError(f"Header {name!r} cannot be sent.", path="headers")
-    return f"{name}: {value}\r\n".encode("latin-1")
+    return text.encode()

@@ -17,7 +17,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Authority:
-    ca_file: str
+    ca_file: Path
     context: ssl.SSLContext
 
 
@@ -44,7 +44,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return Authority(str(Path(folder) / "ca.pem"), context)
+    return Authority(folder / "ca.pem", context)
 
 
 @dataclass

@@ -32,7 +32,7 @@ def test_an_authority_of_ones_own(serve, authority, host, run):
 
 def test_the_systems_variable_is_honoured(serve, authority, monkeypatch):
     async def main():
-        monkeypatch.setenv("SSL_CERT_FILE", authority.ca_file)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
         async with serve(answer, tls=authority.context) as upstream:
             assert await ask(f"https://localhost:{upstream.port}") == b"ok"
 
@@ -74,5 +74,5 @@ def test_a_ca_file_that_cannot_be_read(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError) as error:
-        tls_context(str(path))
+        tls_context(path)
     assert error.value.path == "ca_file"
