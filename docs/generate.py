@@ -18,9 +18,9 @@ import orjson
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("serving", "compose", "routers", "experts")
-INTRODUCTION = """One YAML file. Paths in it are relative to the file's own folder. A key that does not
-exist is refused with the nearest one that does. The keys of an expert are those of ExpertConfig and those of
-its engine; the keys of a strategy are `kind` and its own.
+INTRODUCTION = """One YAML file. Paths in it are relative to the file's own folder. A key that
+does not exist is refused with the nearest one that does. The keys of an expert are those of
+ExpertConfig and those of its engine; the keys of a strategy are `kind` and its own.
 """
 NOTE = "<!-- Written by docs/generate.py: do not edit. -->\n"
 
