@@ -25,6 +25,7 @@ from transformers.models.olmoe.modeling_olmoe import load_balancing_loss_func
 
 from experts.minis import GENERALIST, NAMES, models_dir
 from experts.minis.batches import Batch, batches
+from experts.minis.muon import Muon
 from experts.minis.shape import EXPERTS, TOP_K, make
 from experts.minis.tokenizer import build
 
@@ -35,14 +36,26 @@ Report = Callable[[int, float], None]
 class Budget:
     """What every model may spend. The defaults are what the shipped models were trained with."""
 
-    steps: int = 4000
+    steps: int = 1600
     rows: int = 96
-    rate: float = 2e-3
+    rate: float = 4e-3
     warmup: int = 100
     decay: float = 0.05
     balance: float = 0.01
     seed: int = 1
     layers: int = 4
+
+
+def optimizers(model: torch.nn.Module, budget: Budget) -> list[torch.optim.Optimizer]:
+    """Return Muon for the layers' matrices, and AdamW for embeddings, norms and routers."""
+    matrices, others = [], []
+    for name, p in model.named_parameters():
+        inner = p.ndim >= 2 and ".layers." in name and ".gate.weight" not in name
+        (matrices if inner else others).append(p)
+    adam = torch.optim.AdamW(
+        others, lr=budget.rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True
+    )
+    return [Muon(matrices, lr=budget.rate, decay=budget.decay), adam]
 
 
 class Trainer:
@@ -54,17 +67,13 @@ class Trainer:
         self.tokenizer = build()
         torch.manual_seed(budget.seed)
         self.model = make(name, self.tokenizer, budget.layers).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=budget.rate,
-            betas=(0.9, 0.98),
-            weight_decay=budget.decay,
-            fused=True,
-        )
+        self.optimizers = optimizers(self.model, budget)
         self.step, self.seconds = 0, 0.0
         self.state = work / f"{name}.pt"
         self._routing: list[torch.Tensor] = []
         if name == GENERALIST:
+            # Faster than the loop over experts; a way to compute, and so no part of the folder.
+            self.model.set_experts_implementation("grouped_mm")
             for layer in self.model.model.layers:
                 layer.mlp.gate.register_forward_hook(self._note_routing)
 
@@ -95,7 +104,8 @@ class Trainer:
         if state["budget"] != asdict(self.budget):
             raise ValueError(f"{self.state} is of another budget: use --fresh, or the same options")
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.step, self.seconds = state["step"], state["seconds"]
 
     def export(self, folder: Path) -> None:
@@ -115,8 +125,9 @@ class Trainer:
         (folder / "training.json").write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
 
     def _learn(self, batch: Batch) -> torch.Tensor:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.budget.rate * self._schedule()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.budget.rate * self._schedule()
         ids, labels = batch.ids.to(self.device), batch.labels.to(self.device)
         self._routing.clear()
         hidden = self.model.model(input_ids=ids, use_cache=False).last_hidden_state
@@ -126,10 +137,11 @@ class Trainer:
         logits = self.model.lm_head(hidden[:, :-1][wanted])
         loss = torch.nn.functional.cross_entropy(logits, targets[wanted])
         total = loss + self._balance()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.model.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         return loss.detach()
 
     def _schedule(self) -> float:
@@ -155,7 +167,7 @@ class Trainer:
         self.state.parent.mkdir(parents=True, exist_ok=True)
         state = {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "step": self.step,
             "seconds": self.seconds,
             "budget": asdict(self.budget),
@@ -204,12 +216,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=Budget.rate)
     parser.add_argument("--layers", type=int, default=Budget.layers)
     parser.add_argument("--seed", type=int, default=Budget.seed)
+    parser.add_argument("--threads", type=int, help="CPU threads; one each for runs side by side")
     parser.add_argument("--fresh", action="store_true", help="forget the state of earlier runs")
     args = parser.parse_args(argv)
     budget = Budget(
         steps=args.steps, rows=args.rows, rate=args.rate, layers=args.layers, seed=args.seed
     )
     names = args.only or list(NAMES)
+    if args.threads:
+        torch.set_num_threads(args.threads)
     if args.fresh:
         for name in names:
             (args.work / f"{name}.pt").unlink(missing_ok=True)

@@ -37,7 +37,7 @@ def _mixed(rng: Random, low: int = 3, high: int = 6) -> Items:
     kind = rng.random()
     if kind < 0.5:
         return [str(n) for n in rng.sample(range(1, 100), size)]
-    return rng.sample(NAMES if kind < 0.8 else COLOURS, size)
+    return rng.sample(NAMES if kind < 0.65 else COLOURS, size)
 
 
 def _draw(items: Items, answer: str, **fields: str) -> Draw:
@@ -195,7 +195,7 @@ TASKS = (
         "size",
         _size,
         phrases=("the number of items in {l}", "the length of the list {l}"),
-        asks=("How many items are there: {l}?", "Count these: {l}.", "How long is the list {l}?"),
+        asks=("How many items are in this list: {l}?", "Count these: {l}.", "How long is the list {l}?"),
         weight=0.8,
     ),
     Task(

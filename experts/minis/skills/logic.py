@@ -153,11 +153,12 @@ def _syllogism(valid: bool) -> Callable[[Random], Draw]:
 _ORDER_ASKS = (
     "{p} Who is the {q}?",
     "{p} Which of them is the {q}?",
-    "{p} Who is {q} of all?",
+    "{p} What is the name of the {q}?",
     "{p} Name the {q}.",
-    "Who is the {q}? {p}",
-    "{p} Tell me who is the {q}.",
-    "{p} So who must be the {q}?",
+    "Which one is the {q}? {p}",
+    "{p} Tell me the name of the {q} of all.",
+    "{p} So which one must be the {q}?",
+    "{p} The {q} is whom?",
 )
 
 TASKS = (
@@ -168,7 +169,7 @@ TASKS = (
         (),
         (
             "{p} Who is neither the {q} nor the {r}?",
-            "{p} Who comes between the other two?",
+            "{p} Which one comes between the other two?",
             "{p} Name the one in the middle.",
         ),
         weight=0.8,
@@ -179,9 +180,9 @@ TASKS = (
         (),
         (
             "{p} Who came {q}?",
-            "In a race, {p} Who was {q}?",
-            "{p} Name the one who came {q}.",
-            "Who came {q}? {p}",
+            "In a race, {p} Which one was {q}?",
+            "{p} Give me the name of the one that came {q}.",
+            "Which of them came {q}? {p}",
             "{p} Which of them was {q}?",
         ),
         weight=1.4,
@@ -208,8 +209,8 @@ TASKS = (
         _otherwise,
         (),
         (
-            "If the lamp is {c}, {n} wins, otherwise {m} does. The lamp is {d}. Who wins?",
-            "{n} starts if the card is {c}, else {m} starts. The card is {d}. Who starts?",
+            "If the lamp is {c}, {n} wins, otherwise {m} does. The lamp is {d}. Whose win is it?",
+            "{n} starts if the card is {c}, else {m} starts. The card is {d}. Which one starts?",
             "If the flag is {c}, call {n}, if not, call {m}. The flag is {d}. Whom do I call?",
             "{m} pays unless the coin is {c}, then {n} pays. The coin is {d}. Who pays?",
         ),
@@ -221,7 +222,7 @@ TASKS = (
         (),
         (
             "Either {l} has the {i}. {p} Who has them?",
-            "One of {l} took the {i}. {p} Who did it?",
+            "One of {l} took the {i}. {p} Which one was it?",
             "The {i} belong to {l}. {p} Whose are they?",
         ),
         weight=1.2,
@@ -239,7 +240,7 @@ TASKS = (
         "passing",
         _passing,
         (),
-        ("{p} Who has the ball now?", "{p} Where is the ball in the end?", "{p} Who holds it?"),
+        ("{p} Who has the ball now?", "{p} Where is the ball in the end?", "{p} Which of them holds it?"),
         weight=0.8,
     ),
     Task(
