@@ -64,7 +64,7 @@ def _example(skill: str, task: Task, split: Split, rng: Random) -> Example:
         draw = task.draw(rng)
         template = _template(task, rng)
         key = f"{task.name} {template}" if task.by_phrasing else draw.key
-        if split_of(f"{skill} {key}") == split:
+        if all(split_of(f"{skill} {part}") == split for part in key.split(" & ")):
             break
     prompt = _dress(template, draw.fields, task, rng)
     return Example(prompt, draw.answer, skill, split, task.name, task.mark, key)

@@ -64,7 +64,10 @@ Mark = Literal["exact", "folded"]
 
 
 class Draw(NamedTuple):
-    """The content of one question: what decides its split, fills its template, answers it."""
+    """The content of one question: what decides its split, fills its template, answers it.
+
+    A key of several parts, joined by " & ", needs all of them to be in the split.
+    """
 
     key: str
     fields: dict[str, str]

@@ -40,7 +40,7 @@ def _replaced(rng: Random) -> Draw:
 def _joined(rng: Random) -> Draw:
     first, second = word(rng, 6), word(rng, 6)
     fields = {"w": first, "v": second}
-    return Draw(f"word {min(first, second)} {max(first, second)}", fields, f"{first}-{second}")
+    return Draw(f"word {first} & word {second}", fields, f"{first}-{second}")
 
 
 def _without_vowels(drawn: str) -> str:
