@@ -1,7 +1,7 @@
 """Measure exact match of the saved models: every model on every skill.
 
-    python -m experts.minis.evaluate --split validation
-    python -m experts.minis.evaluate --split test --per-skill 1000 --json matrix.json
+python -m experts.minis.evaluate --split validation
+python -m experts.minis.evaluate --split test --per-skill 1000 --json matrix.json
 """
 
 import argparse
@@ -64,9 +64,7 @@ def score(mini: Mini, examples: list[Example]) -> list[float]:
     return [verify(e, answer) for e, answer in zip(examples, answers, strict=True)]
 
 
-def matrix(
-    folder: Path, names: list[str], split: Split, per_skill: int, seed: int = 0
-) -> Matrix:
+def matrix(folder: Path, names: list[str], split: Split, per_skill: int, seed: int = 0) -> Matrix:
     """Return exact match, by model and skill, of the folders ``folder/<name>``."""
     examples = {skill: generate(skill, split, per_skill, seed) for skill in SKILLS}
     result: Matrix = {}
@@ -94,7 +92,10 @@ def table(result: Matrix) -> Table:
     grid = Table("model", *columns, title="exact match")
     for name, row in result.items():
         cells = [f"{row[column]:.3f}" for column in columns]
-        grid.add_row(name, *[f"[bold]{c}[/]" if k == name else c for k, c in zip(columns, cells, strict=True)])
+        grid.add_row(
+            name,
+            *[f"[bold]{c}[/]" if k == name else c for k, c in zip(columns, cells, strict=True)],
+        )
     return grid
 
 

@@ -22,7 +22,8 @@ def orthogonal(matrices: torch.Tensor, rounds: int = 5) -> torch.Tensor:
     for _ in range(rounds):
         square = x @ x.transpose(1, 2)
         x = _A * x + (_B * square + _C * square @ square) @ x
-    return x.transpose(1, 2) if tall else x
+    result: torch.Tensor = x.transpose(1, 2) if tall else x
+    return result
 
 
 class Muon(torch.optim.Optimizer):
@@ -38,8 +39,8 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "decay": decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
-        """Take one step with the gradients at hand."""
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Take one step with the gradients at hand; a closure is not called."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[torch.Tensor]] = {}
             for p in group["params"]:
@@ -52,11 +53,12 @@ class Muon(torch.optim.Optimizer):
         """Step all parameters whose matrices are of one shape."""
         moves = []
         for p in params:
-            state = self.state[p]
+            state, grad = self.state[p], p.grad
+            assert grad is not None  # step() leaves parameters without a gradient out
             if not state:
                 state["momentum"] = torch.zeros_like(p)
-            state["momentum"].lerp_(p.grad, 1 - group["momentum"])
-            moves.append(p.grad.lerp(state["momentum"], group["momentum"]))
+            state["momentum"].lerp_(grad, 1 - group["momentum"])
+            moves.append(grad.lerp(state["momentum"], group["momentum"]))
         matrices = torch.cat([m.reshape(-1, *m.shape[-2:]) for m in moves])
         scale = 0.4 * max(matrices.shape[1:]) ** 0.5
         updates = orthogonal(matrices)

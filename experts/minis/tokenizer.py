@@ -8,6 +8,7 @@ it is to spell backwards, each digit stands alone, and any UTF-8 text round-trip
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -66,17 +67,8 @@ def phrasing_words() -> set[str]:
 
 def build() -> PreTrainedTokenizerFast:
     """Make the tokenizer; the same code always makes the same one."""
-    pieces = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_PIECE), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    entries = [*SPECIALS, *letters, *_whole_pieces(pieces, set(letters))]
-    vocabulary = {piece: n for n, piece in enumerate(entries[:VOCABULARY])}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[], ignore_merges=True))
-    tokenizer.pre_tokenizer = pieces
+    tokenizer = Tokenizer(models.BPE(vocab=_vocabulary(), merges=[], ignore_merges=True))
+    tokenizer.pre_tokenizer = _pieces()
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(list(SPECIALS))
     return PreTrainedTokenizerFast(
@@ -90,9 +82,27 @@ def build() -> PreTrainedTokenizerFast:
     )
 
 
-def _whole_pieces(pieces: pre_tokenizers.Sequence, letters: set[str]) -> list[str]:
+def _pieces() -> pre_tokenizers.Sequence:
+    """Return the rule that cuts text into pieces, written in the byte alphabet."""
+    return pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_PIECE), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+
+
+@cache
+def _vocabulary() -> dict[str, int]:
+    """Number the special tokens, the bytes, and the most frequent pieces of the phrasing."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    entries = [*SPECIALS, *letters, *_whole_pieces(set(letters))]
+    return {piece: n for n, piece in enumerate(entries[:VOCABULARY])}
+
+
+def _whole_pieces(letters: set[str]) -> list[str]:
     """Return the pieces that phrasing is made of, the most frequent first."""
-    words = phrasing_words()
+    words, pieces = phrasing_words(), _pieces()
     counts: Counter[str] = Counter()
     for skill in SKILLS:
         for example in generate(skill, "train", 4000, seed=0):

@@ -48,7 +48,8 @@ class Budget:
 
 def optimizers(model: torch.nn.Module, budget: Budget) -> list[torch.optim.Optimizer]:
     """Return Muon for the layers' matrices, and AdamW for embeddings, norms and routers."""
-    matrices, others = [], []
+    matrices: list[torch.Tensor] = []
+    others: list[torch.Tensor] = []
     for name, p in model.named_parameters():
         inner = p.ndim >= 2 and ".layers." in name and ".gate.weight" not in name
         (matrices if inner else others).append(p)
@@ -82,9 +83,7 @@ class Trainer:
         self.resume()
         self.model.train()
         begun = saved = time.monotonic()
-        stream = batches(
-            self.name, self.tokenizer, self.budget.rows, self.step, self.budget.seed
-        )
+        stream = batches(self.name, self.tokenizer, self.budget.rows, self.step, self.budget.seed)
         while self.step < until:
             loss = self._learn(next(stream))
             self.step += 1
@@ -138,7 +137,7 @@ class Trainer:
         loss = torch.nn.functional.cross_entropy(logits, targets[wanted])
         total = loss + self._balance()
         self.model.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()

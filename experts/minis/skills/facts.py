@@ -139,7 +139,10 @@ TASKS = (
             "the number of protons in {x}",
             "{x}'s number in the periodic table",
         ),
-        ("How many protons does an atom of {x} have?", "At which place of the periodic table is {x}?"),
+        (
+            "How many protons does an atom of {x} have?",
+            "At which place of the periodic table is {x}?",
+        ),
     ),
     _relation(
         "number-element",
@@ -163,7 +166,11 @@ TASKS = (
     _relation(
         "sound",
         SOUNDS,
-        ("the sound of the {x}", "the noise that the {x} makes", "the word for the call of the {x}"),
+        (
+            "the sound of the {x}",
+            "the noise that the {x} makes",
+            "the word for the call of the {x}",
+        ),
         ("Which sound does the {x} make?", "How does the {x} call?"),
         weight=0.8,
     ),

@@ -1,4 +1,4 @@
-"""The facts themselves, as plain tables: country, capital, continent; elements; animals; opposites."""
+"""The facts themselves, as plain tables: countries, elements, animals, opposites."""
 
 # country: capital, by continent
 _COUNTRIES = {
@@ -65,8 +65,9 @@ _ELEMENTS = (
 
 _YOUNG = (
     "dog: puppy, cat: kitten, cow: calf, horse: foal, sheep: lamb, goat: kid, pig: piglet, "
-    "lion: cub, deer: fawn, duck: duckling, goose: gosling, swan: cygnet, hen: chick, frog: tadpole, "
-    "kangaroo: joey, hare: leveret, owl: owlet, eel: elver, fish: fry, butterfly: caterpillar"
+    "lion: cub, deer: fawn, duck: duckling, goose: gosling, swan: cygnet, hen: chick, "
+    "frog: tadpole, kangaroo: joey, hare: leveret, owl: owlet, eel: elver, fish: fry, "
+    "butterfly: caterpillar"
 )
 
 _SOUNDS = (

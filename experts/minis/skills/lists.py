@@ -110,7 +110,10 @@ TASKS = (
             "the maximum of {l}",
             "the highest value among {l}",
         ),
-        asks=("Which of these is the largest: {l}?", "Here are some numbers: {l}. Which is biggest?"),
+        asks=(
+            "Which of these is the largest: {l}?",
+            "Here are some numbers: {l}. Which is biggest?",
+        ),
         weight=1.2,
     ),
     Task(
@@ -195,7 +198,11 @@ TASKS = (
         "size",
         _size,
         phrases=("the number of items in {l}", "the length of the list {l}"),
-        asks=("How many items are in this list: {l}?", "Count these: {l}.", "How long is the list {l}?"),
+        asks=(
+            "How many items are in this list: {l}?",
+            "Count these: {l}.",
+            "How long is the list {l}?",
+        ),
         weight=0.8,
     ),
     Task(

@@ -1,6 +1,7 @@
 """Logic: orderings, elimination, chains of rules, and small truth tables."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 
 from experts.minis.skills.task import Draw, Task
@@ -21,7 +22,7 @@ _PETS = ("dog", "cat", "fish", "horse", "duck", "goat")
 def _tell(rng: Random, order: list[str], more: str, less: str) -> str:
     """Say who precedes whom, in any order and from either side."""
     said = []
-    for high, low in zip(order, order[1:], strict=False):
+    for high, low in pairwise(order):
         flip = rng.random() < 0.5
         said.append(f"{low} is {less} than {high}." if flip else f"{high} is {more} than {low}.")
     rng.shuffle(said)
@@ -46,7 +47,7 @@ def _middle(rng: Random) -> Draw:
 def _race(rng: Random) -> Draw:
     order = rng.sample(NAMES, rng.choice((3, 3, 4)))
     said = []
-    for early, late in zip(order, order[1:], strict=False):
+    for early, late in pairwise(order):
         flip = rng.random() < 0.5
         said.append(f"{late} came after {early}." if flip else f"{early} came before {late}.")
     rng.shuffle(said)
@@ -120,7 +121,7 @@ def _pets(rng: Random) -> Draw:
 def _passing(rng: Random) -> Draw:
     hands = rng.sample(NAMES, rng.choice((3, 4)))
     said = [f"{hands[0]} has the ball."]
-    said += [f"{a} gives it to {b}." for a, b in zip(hands, hands[1:], strict=False)]
+    said += [f"{a} gives it to {b}." for a, b in pairwise(hands)]
     return Draw(f"pass {' '.join(hands)}", {"p": " ".join(said)}, hands[-1])
 
 
@@ -240,7 +241,11 @@ TASKS = (
         "passing",
         _passing,
         (),
-        ("{p} Who has the ball now?", "{p} Where is the ball in the end?", "{p} Which of them holds it?"),
+        (
+            "{p} Who has the ball now?",
+            "{p} Where is the ball in the end?",
+            "{p} Which of them holds it?",
+        ),
         weight=0.8,
     ),
     Task(

@@ -101,9 +101,7 @@ class Task:
 
     def templates(self) -> tuple[str, ...]:
         """Every phrasing of the task, lead-ins and closers aside."""
-        framed = tuple(
-            _start(frame.format(phrase)) for phrase in self.phrases for frame in FRAMES
-        )
+        framed = tuple(_start(frame.format(phrase)) for phrase in self.phrases for frame in FRAMES)
         return framed + self.asks
 
 

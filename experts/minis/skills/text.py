@@ -138,7 +138,11 @@ TASKS = (
         "count",
         lambda w: str(len(w)),
         ("the number of letters in {w}", "the length of {w} in letters"),
-        ("How many letters does {w} have?", "How long is {w}, in letters?", "Count the characters of {w}."),
+        (
+            "How many letters does {w} have?",
+            "How long is {w}, in letters?",
+            "Count the characters of {w}.",
+        ),
         weight=0.9,
     ),
     _task(

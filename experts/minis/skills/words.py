@@ -2,25 +2,29 @@
 
 from random import Random
 
+
+def _split(text: str) -> tuple[str, ...]:
+    """Read a tuple of words; a literal of three hundred strings would be no pleasure to read."""
+    return tuple(text.split())
+
+
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 
-NAMES = tuple(
+NAMES = _split(
     "Tom Ann Bob Mia Sam Eva Leo Kim Max Zoe Ben Ida Joe Amy Dan Lea Nick Rosa Paul Nina "
-    "Carl Maya Omar Lucy Hugo Vera Ivan Emma Noah Tara".split()
+    "Carl Maya Omar Lucy Hugo Vera Ivan Emma Noah Tara"
 )
 
-ITEMS = tuple(
-    "coins books apples cards stamps pens marbles tickets boxes letters cups shells".split()
-)
+ITEMS = _split("coins books apples cards stamps pens marbles tickets boxes letters cups shells")
 
-COLOURS = tuple("red blue green pink brown black white grey gold purple orange yellow".split())
+COLOURS = _split("red blue green pink brown black white grey gold purple orange yellow")
 
-JOBS = tuple(
+JOBS = _split(
     "baker painter singer farmer teacher doctor driver pilot dancer writer sailor gardener "
-    "runner swimmer lawyer miner tailor nurse".split()
+    "runner swimmer lawyer miner tailor nurse"
 )
 
-COMMON = tuple(
+COMMON = _split(
     "apple banana cherry lemon melon grape peach onion carrot potato bread butter cheese honey "
     "sugar pepper coffee water river ocean lake forest mountain valley desert island beach "
     "cloud storm thunder snow winter summer spring autumn garden flower tulip daisy tree leaf "
@@ -40,12 +44,12 @@ COMMON = tuple(
     "anchor compass map drumstick lantern saddle stable meadow orchard vineyard barn "
     "fence gate path trail canyon cliff cave tunnel mine well fountain pond stream swamp marsh "
     "brave clever gentle quiet simple strong bright smooth narrow purple orange yellow "
-    "jump walk climb swim throw catch carry build paint read think dream laugh smile".split()
+    "jump walk climb swim throw catch carry build paint read think dream laugh smile"
 )
 
-_ONSETS = tuple("b c d f g h j k l m n p r s t v w z br cl dr fl gr pl pr sk sl sp st tr th sh".split())
-_VOWELS = tuple("a e i o u a e i o ai ea oo ou".split())
-_CODAS = ("", "", "", *"b d f g k l m n p r s t x nd nt rk st sk ll ck".split())
+_ONSETS = _split("b c d f g h j k l m n p r s t v w z br cl dr fl gr pl pr sk sl sp st tr th sh")
+_VOWELS = _split("a e i o u a e i o ai ea oo ou")
+_CODAS = ("", "", "", *_split("b d f g k l m n p r s t x nd nt rk st sk ll ck"))
 
 
 def word(rng: Random, longest: int = 8) -> str:
