@@ -6,25 +6,18 @@ its bytes. So sequences are short, yet the model sees each letter of a word that
 it is to spell backwards, each digit stands alone, and any UTF-8 text round-trips.
 """
 
-import re
-from collections import Counter
-from functools import cache
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from experts.minis import SKILLS
-from experts.minis.data import generate
-from experts.minis.skills import TASKS
-from experts.minis.skills.dates import DAYS, MONTHS, UNITS
-from experts.minis.skills.task import CLOSERS, FRAMES, LEADS
-from experts.minis.skills.words import ITEMS, JOBS, NAMES
-
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIALS = (PAD, USER, ASSISTANT, END)
 
-VOCABULARY = 1024
+# Special tokens, the 256 bytes, and the pieces of templates and names that came up most in
+# training questions. A file and not a computation: a new template must not renumber the
+# tokens of models that are already trained.
+VOCABULARY = Path(__file__).with_name("vocabulary.txt")
 CONTEXT = 512
 
 # A word, a digit or a mark, each with the space before it; other space as it comes.
@@ -54,17 +47,6 @@ CHAT_TEMPLATE = """\
 {%- if add_generation_prompt -%}{{ '<|assistant|>' }}{%- endif -%}"""
 
 
-def phrasing_words() -> set[str]:
-    """Return the words, in small letters, of which templates and names are made."""
-    texts = [*FRAMES, *LEADS, *CLOSERS, *NAMES, *ITEMS, *JOBS, *DAYS, *MONTHS, "yes no am pm"]
-    texts += [f"{job}s" for job in JOBS]
-    texts += [unit for row in UNITS for unit in row[:2]]
-    for tasks in TASKS.values():
-        texts += [text for task in tasks for text in (*task.phrases, *task.asks)]
-    fields_out = re.sub(r"\{\w*\}", " ", " ".join(texts))
-    return {word for word in re.findall(r"[a-z]+", fields_out.casefold()) if len(word) > 1}
-
-
 def build() -> PreTrainedTokenizerFast:
     """Make the tokenizer; the same code always makes the same one."""
     tokenizer = Tokenizer(models.BPE(vocab=_vocabulary(), merges=[], ignore_merges=True))
@@ -92,30 +74,10 @@ def _pieces() -> pre_tokenizers.Sequence:
     )
 
 
-@cache
 def _vocabulary() -> dict[str, int]:
-    """Number the special tokens, the bytes, and the most frequent pieces of the phrasing."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    entries = [*SPECIALS, *letters, *_whole_pieces(set(letters))]
-    return {piece: n for n, piece in enumerate(entries[:VOCABULARY])}
-
-
-def _whole_pieces(letters: set[str]) -> list[str]:
-    """Return the pieces that phrasing is made of, the most frequent first."""
-    words, pieces = phrasing_words(), _pieces()
-    counts: Counter[str] = Counter()
-    for skill in SKILLS:
-        for example in generate(skill, "train", 4000, seed=0):
-            for text in (example.prompt, example.answer):
-                counts.update(piece for piece, _ in pieces.pre_tokenize_str(text))
-    space = "Ġ"  # how the byte alphabet writes a space
-    kept = [
-        piece
-        for piece in counts
-        if piece not in letters
-        and (piece.removeprefix(space).casefold() in words or len(piece.removeprefix(space)) == 1)
-    ]
-    return sorted(kept, key=lambda piece: (-counts[piece], piece))
+    """Number the lines of the vocabulary file."""
+    pieces = VOCABULARY.read_text(encoding="utf-8").split("\n")
+    return {piece: n for n, piece in enumerate(filter(None, pieces))}
 
 
 def save(folder: Path) -> None:

@@ -36,8 +36,8 @@ Report = Callable[[int, float], None]
 class Budget:
     """What every model may spend. The defaults are what the shipped models were trained with."""
 
-    steps: int = 1600
-    rows: int = 96
+    steps: int = 2400
+    rows: int = 64
     rate: float = 4e-3
     warmup: int = 100
     decay: float = 0.05

@@ -20,13 +20,13 @@ def _difference(rng: Random) -> Draw:
 
 
 def _three(rng: Random) -> Draw:
-    a, b, c = (rng.randint(1, 12) for _ in range(3))
+    a, b, c = (rng.randint(1, 9) for _ in range(3))
     key = "add3 " + " ".join(map(str, sorted((a, b, c))))
     return Draw(key, {"a": str(a), "b": str(b), "c": str(c)}, str(a + b + c))
 
 
 def _product(rng: Random) -> Draw:
-    a, b = rng.choice((2, 3, 4, 5)), rng.randint(11, 99)
+    a, b = rng.choice((2, 2, 3, 5, 5, 10)), rng.randint(11, 99)
     first, second = (a, b) if rng.random() < 0.5 else (b, a)
     return Draw(f"mul {a} {b}", {"a": str(first), "b": str(second)}, str(a * b))
 

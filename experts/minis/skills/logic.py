@@ -5,7 +5,7 @@ from itertools import pairwise
 from random import Random
 
 from experts.minis.skills.task import Draw, Task
-from experts.minis.skills.words import COLOURS, ITEMS, JOBS, NAMES
+from experts.minis.skills.words import ITEMS, JOBS, NAMES
 
 # (comparative, its converse, superlative, the converse's superlative)
 _SCALES = (
@@ -16,7 +16,6 @@ _SCALES = (
     ("richer", "poorer", "richest", "poorest"),
     ("louder", "quieter", "loudest", "quietest"),
 )
-_PETS = ("dog", "cat", "fish", "horse", "duck", "goat")
 
 
 def _tell(rng: Random, order: list[str], more: str, less: str) -> str:
@@ -31,7 +30,7 @@ def _tell(rng: Random, order: list[str], more: str, less: str) -> str:
 
 def _extreme(rng: Random) -> Draw:
     more, less, most, least = rng.choice(_SCALES)
-    order = rng.sample(NAMES, rng.choice((3, 3, 4)))
+    order = rng.sample(NAMES, 3)
     top = rng.random() < 0.5
     fields = {"p": _tell(rng, order, more, less), "q": most if top else least}
     return Draw(f"order {' '.join(order)}", fields, order[0] if top else order[-1])
@@ -45,7 +44,7 @@ def _middle(rng: Random) -> Draw:
 
 
 def _race(rng: Random) -> Draw:
-    order = rng.sample(NAMES, rng.choice((3, 3, 4)))
+    order = rng.sample(NAMES, 3)
     said = []
     for early, late in pairwise(order):
         flip = rng.random() < 0.5
@@ -87,14 +86,14 @@ def _rule(rng: Random) -> Draw:
 
 def _otherwise(rng: Random) -> Draw:
     n, m = rng.sample(NAMES, 2)
-    asked, other = rng.sample(COLOURS, 2)
+    asked, other = rng.sample("123456789", 2)
     holds = rng.random() < 0.5
     fields = {"n": n, "m": m, "c": asked, "d": asked if holds else other}
     return Draw(f"if {n} {m} {asked} {other}", fields, n if holds else m)
 
 
 def _elimination(rng: Random) -> Draw:
-    names = rng.sample(NAMES, rng.choice((3, 3, 4)))
+    names = rng.sample(NAMES, 3)
     answer = rng.choice(names)
     out = [f"It is not {name}." for name in names if name != answer]
     rng.shuffle(out)
@@ -103,23 +102,24 @@ def _elimination(rng: Random) -> Draw:
     return Draw(f"not {' '.join(names)}", fields, answer)
 
 
-def _pets(rng: Random) -> Draw:
-    names, pets = rng.sample(NAMES, 3), rng.sample(_PETS, 3)
+def _trades(rng: Random) -> Draw:
+    """Three people, three jobs, two hints: one job is given away, one is ruled out."""
+    names, jobs = rng.sample(NAMES, 3), rng.sample(JOBS, 3)
     a, b, c = rng.sample(range(3), 3)
-    said = [f"{names[a]} has the {pets[a]}.", f"{names[b]} does not have the {pets[c]}."]
+    said = [f"{names[a]} is the {jobs[a]}.", f"{names[b]} is not the {jobs[c]}."]
     rng.shuffle(said)
     asked = rng.choice((b, c))
     fields = {
         "l": f"{names[0]}, {names[1]} and {names[2]}",
-        "k": f"a {pets[0]}, a {pets[1]} and a {pets[2]}",
+        "k": f"a {jobs[0]}, a {jobs[1]} and a {jobs[2]}",
         "p": " ".join(said),
-        "q": pets[asked],
+        "q": jobs[asked],
     }
-    return Draw(f"pets {' '.join(names)} {' '.join(pets)}", fields, names[asked])
+    return Draw(f"trades {' '.join(names)} {' '.join(jobs)}", fields, names[asked])
 
 
 def _passing(rng: Random) -> Draw:
-    hands = rng.sample(NAMES, rng.choice((3, 4)))
+    hands = rng.sample(NAMES, rng.choice((2, 3)))
     said = [f"{hands[0]} has the ball."]
     said += [f"{a} gives it to {b}." for a, b in pairwise(hands)]
     return Draw(f"pass {' '.join(hands)}", {"p": " ".join(said)}, hands[-1])
@@ -210,10 +210,10 @@ TASKS = (
         _otherwise,
         (),
         (
-            "If the lamp is {c}, {n} wins, otherwise {m} does. The lamp is {d}. Whose win is it?",
+            "If the card is {c}, {n} wins, otherwise {m} does. The card is {d}. Whose win is it?",
             "{n} starts if the card is {c}, else {m} starts. The card is {d}. Which one starts?",
-            "If the flag is {c}, call {n}, if not, call {m}. The flag is {d}. Whom do I call?",
-            "{m} pays unless the coin is {c}, then {n} pays. The coin is {d}. Who pays?",
+            "If the number is {c}, call {n}, if not, call {m}. The number is {d}. Whom do I call?",
+            "{m} pays unless the day is {c}, then {n} pays. The day is {d}. Who pays?",
         ),
         weight=1.2,
     ),
@@ -229,12 +229,12 @@ TASKS = (
         weight=1.2,
     ),
     Task(
-        "pets",
-        _pets,
+        "trades",
+        _trades,
         (),
         (
-            "{l} have {k}, one each. {p} Who has the {q}?",
-            "{l} own {k}, each a different one. {p} Whose is the {q}?",
+            "{l} are {k}, one each. {p} Who is the {q}?",
+            "Here are {l}: {k}, in some order. {p} Which one is the {q}?",
         ),
     ),
     Task(

@@ -31,10 +31,9 @@ def _nth(rng: Random) -> Draw:
 
 
 def _replaced(rng: Random) -> Draw:
-    drawn = word(rng, 7)
-    old, new = rng.choice(drawn), rng.choice("abcdefghijklmnoprstuvwxyz")
-    fields = {"w": _quoted(rng, drawn), "x": old, "y": new}
-    return Draw(f"word {drawn}", fields, drawn.replace(old, new))
+    drawn, new = word(rng), rng.choice("abcdefghijklmnoprstuvwxyz")
+    fields = {"w": _quoted(rng, drawn), "y": new}
+    return Draw(f"word {drawn}", fields, new + drawn[1:])
 
 
 def _joined(rng: Random) -> Draw:
@@ -176,8 +175,8 @@ TASKS = (
     Task(
         "replace",
         _replaced,
-        ("{w} with every {x} changed to {y}", "{w} with {y} in place of {x}"),
-        ("Replace {x} by {y} in {w}.", "Swap each {x} for {y} in {w}."),
+        ("{w} with {y} in place of its first letter", "{w} with its initial changed to {y}"),
+        ("Replace the first letter of {w} by {y}.", "Let {w} begin with {y}, all else the same."),
         weight=1.2,
     ),
     Task(
