@@ -6,6 +6,7 @@ python -m experts.minis.evaluate --split test --per-skill 1000 --json matrix.jso
 
 import argparse
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rich.table import Table
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from experts.minis import NAMES, SKILLS, models_dir
-from experts.minis.data import Example, generate
+from experts.minis.data import Example, generate, mixture
 from experts.minis.splits import SPLITS, Split
 from experts.minis.verify import verify
 
@@ -76,6 +77,21 @@ def matrix(folder: Path, names: list[str], split: Split, per_skill: int, seed: i
     return result
 
 
+def latency(mini: Mini, examples: list[Example]) -> dict[str, float]:
+    """Return milliseconds per answer, one prompt at a time on one core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    mini.answer([examples[0].prompt])  # the first call also sets things up
+    spent = []
+    for example in examples:
+        begun = time.perf_counter()
+        mini.answer([example.prompt])
+        spent.append(1000 * (time.perf_counter() - begun))
+    torch.set_num_threads(threads)
+    spent.sort()
+    return {"p50": spent[len(spent) // 2], "p95": spent[int(0.95 * len(spent))]}
+
+
 def by_task(mini: Mini, skill: str, split: Split, n: int, seed: int = 0) -> dict[str, float]:
     """Return exact match by task of one skill, the weakest first."""
     examples = generate(skill, split, n, seed)
@@ -100,7 +116,7 @@ def table(result: Matrix) -> Table:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print the matrix, or the tasks of one skill."""
+    """Print the matrix, the tasks of one skill, or latencies."""
     parser = argparse.ArgumentParser(
         prog="python -m experts.minis.evaluate",
         description=__doc__,
@@ -112,18 +128,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--per-skill", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tasks", choices=SKILLS, help="split this skill's result by task")
+    parser.add_argument("--latency", action="store_true", help="measure milliseconds per answer")
     parser.add_argument("--json", type=Path, help="write the figures there as well")
     args = parser.parse_args(argv)
     names = args.only or [name for name in NAMES if (args.models / name).exists()]
     result: dict[str, Any]
     console = Console()
-    if args.tasks:
-        result = {
-            name: by_task(
-                Mini(args.models / name), args.tasks, args.split, args.per_skill, args.seed
-            )
-            for name in names
-        }
+    if args.latency:
+        examples = mixture(args.split, 120, args.seed)
+        result = {name: latency(Mini(args.models / name), examples) for name in names}
+        console.print(result)
+    elif args.tasks:
+        size = (args.tasks, args.split, args.per_skill, args.seed)
+        result = {name: by_task(Mini(args.models / name), *size) for name in names}
         console.print(result)
     else:
         result = matrix(args.models, names, args.split, args.per_skill, args.seed)
