@@ -59,6 +59,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    torch.set_num_threads(1)  # on a busy machine two that wait for each other take minutes
     configs = {
         "llama": t.LlamaConfig(**SHAPE, intermediate_size=96),
         "olmoe": t.OlmoeConfig(**SHAPE, intermediate_size=48, num_experts=8, num_experts_per_tok=2),
