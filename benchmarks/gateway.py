@@ -236,6 +236,8 @@ def show(table: dict[str, Figures], checks: list[Check]) -> None:
             f"{row.chunks_per_s:,.0f}",
         )
     console.print(figures)
+    if not checks:
+        return
     verdict = {True: "[green]pass[/]", False: "[red]MISS[/]", None: "peer missing"}
     promises = Table("promise", "limit", "this run", "")
     for item in checks:
