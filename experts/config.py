@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from experts.types import ExpertInfo
 
-__all__ = ["CircuitConfig", "ExpertConfig", "LimitsConfig", "RetryConfig", "Settings"]
+__all__ = [
+    "CircuitConfig",
+    "ExpertConfig",
+    "LimitsConfig",
+    "LocalFolder",
+    "LocalPath",
+    "RetryConfig",
+    "Settings",
+]
 
 
 class Settings(BaseModel):
     """Base of every settings model: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _beside(value: Path, info: ValidationInfo) -> Path:
+    base: Path = (info.context or {}).get("base", Path())
+    return base / value
+
+
+LocalPath = Annotated[Path, AfterValidator(_beside)]
+"""A path in a configuration: relative to the folder that is validated with, as ``base``."""
+
+
+def _folder_beside(value: str, info: ValidationInfo) -> str:
+    folder = _beside(Path(value), info)
+    return str(folder) if folder.is_dir() else value
+
+
+LocalFolder = Annotated[str, AfterValidator(_folder_beside)]
+"""A folder, relative as LocalPath is; or, where there is no such folder, a name as it stands."""
 
 
 class RetryConfig(Settings):
@@ -31,11 +58,15 @@ class RetryConfig(Settings):
 
 
 class LimitsConfig(Settings):
-    """Time limits of one try, in seconds. None: no limit."""
+    """Time limits of one try, in seconds. None: no limit.
 
-    first_token: float | None = Field(default=None, gt=0)
-    between_tokens: float | None = Field(default=None, gt=0)
-    total: float | None = Field(default=None, gt=0)
+    The defaults only catch an expert that hangs. A request that is not streamed has its whole
+    answer as its first chunk, which is why that limit is a long one.
+    """
+
+    first_token: float | None = Field(default=300.0, gt=0, description="seconds")
+    between_tokens: float | None = Field(default=60.0, gt=0, description="seconds")
+    total: float | None = Field(default=None, gt=0, description="seconds")
 
     @property
     def any(self) -> bool:
@@ -66,7 +97,7 @@ class ExpertConfig(BaseModel):
     price_out: float = Field(default=0.0, ge=0, description="USD per million tokens of answer")
     description: str = ""
     retry: RetryConfig | None = None
-    limits: LimitsConfig | None = None
+    limits: LimitsConfig = LimitsConfig()
     circuit: CircuitConfig | None = None
     fallback: tuple[str, ...] = Field(default=(), description="experts asked when this one fails")
 

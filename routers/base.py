@@ -47,7 +47,10 @@ class Router(ABC):
         return []
 
     def warm(self) -> None:
-        """Load whatever the first ``score`` would load, so that no request pays for it."""
+        """Load whatever the first ``score`` would load, so that no request pays for it.
+
+        Call it on the thread that will score.
+        """
         self.score([Query("warm")])
 
 
@@ -171,6 +174,11 @@ class EmbeddingRouter(TrainableRouter):
     @abstractmethod
     def _score_vectors(self, vectors: Floats) -> Floats:
         """Score embeddings [n_queries, dim]."""
+
+    def warm(self) -> None:
+        self._require_fitted()
+        self.embedder_.warm()
+        super().warm()
 
     def score(self, queries: Sequence[Query]) -> Floats:
         self._require_fitted()

@@ -58,6 +58,9 @@ class CachedEmbedder:
     def dim(self) -> int:
         return self.inner.dim
 
+    def warm(self) -> None:
+        self.inner.warm()
+
     def embed(self, texts: Sequence[str]) -> Floats:
         keys = [self._key(text) for text in texts]
         found = self._get(keys)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator
 
-from experts.config import Settings
+from experts.config import LocalPath, Settings
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _SECRET_HEADERS = frozenset(
@@ -57,7 +56,7 @@ class OpenAISettings(Settings):
         description="http://host:port; None: from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, "
         "where a login may stand too; empty: none",
     )
-    ca_file: Path | None = Field(
+    ca_file: LocalPath | None = Field(
         default=None,
         description="PEM file of authorities to trust besides the system's (SSL_CERT_FILE's)",
     )

@@ -77,9 +77,12 @@ def test_wrapped_in_the_stated_order() -> None:
     assert isinstance(expert, ScriptedExpert)
 
 
-def test_what_is_not_configured_is_not_put_in() -> None:
-    assert isinstance(make_expert("a", config()), ScriptedExpert)
-    idle = config(retry={"attempts": 1}, limits={})
+def test_without_configuration_only_a_hanging_expert_is_guarded_against() -> None:
+    limited = make_expert("a", config())
+    assert isinstance(limited, TimeLimited)
+    assert isinstance(limited.inner, ScriptedExpert)
+    none = {"first_token": None, "between_tokens": None}
+    idle = config(retry={"attempts": 1}, limits=none)
     assert isinstance(make_expert("a", idle), ScriptedExpert)
 
 
