@@ -62,6 +62,9 @@ class OpenAISettings(Settings):
     )
     verify: bool = Field(default=True, description="false: any certificate will do")
     connect_timeout: float = Field(default=10.0, gt=0, description="seconds")
+    read_timeout: float = Field(
+        default=600.0, gt=0, description="seconds that the upstream may be silent; see also limits"
+    )
     max_connections: int = Field(default=1024, gt=0, description="to this upstream, at a time")
     max_answer_bytes: int = Field(default=64 << 20, gt=0, description="framing included")
     max_event_bytes: int = Field(default=8 << 20, gt=0, description="of one server-sent event")
