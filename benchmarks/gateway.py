@@ -126,7 +126,13 @@ def measure(name: str, seconds: float, notes: Console) -> Figures | None:
             if gateway is None:
                 return None
             pid, front = gateway
-            return drive(load, front.port, front.headers, pid, seconds)
+            try:
+                return drive(load, front.port, front.headers, pid, seconds)
+            except RuntimeError as error:
+                if name == "coterie":
+                    raise
+                notes.print(f"{name}: {error}; this pass does not count", markup=False)
+                return None
 
 
 @contextmanager
@@ -189,7 +195,7 @@ def _warm_up(load: Load, job: dict[str, object]) -> None:
         result = load.drive(**job, connections=4, seconds=1.0)
         if result["errors"]:
             raise RuntimeError(f"wrong answer: {result['error']}")
-        if result["all_answers"]:
+        if result["all_answers"] or result["chunks_per_s"]:
             return
     raise RuntimeError("no answer within 30 seconds")
 
@@ -236,6 +242,8 @@ def show(table: dict[str, Figures], checks: list[Check]) -> None:
             f"{row.chunks_per_s:,.0f}",
         )
     console.print(figures)
+    if not checks:
+        return
     verdict = {True: "[green]pass[/]", False: "[red]MISS[/]", None: "peer missing"}
     promises = Table("promise", "limit", "this run", "")
     for item in checks:

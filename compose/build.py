@@ -23,7 +23,7 @@ from routers.build import build_router
 from routers.config import RouterConfig
 from routers.errors import RouterError
 
-MakeExperts = Callable[[Mapping[str, ExpertConfig]], dict[str, Expert]]
+MakeExperts = Callable[[Mapping[str, ExpertConfig], Path], dict[str, Expert]]
 
 
 def build_pipeline(config: Config, make_experts: MakeExperts = make_experts) -> Pipeline:
@@ -50,7 +50,7 @@ def build_experts(
         known = ", ".join(config.experts)
         raise _problem(config, f"no expert {unknown[0]!r}; there are: {known}", "experts")
     try:
-        experts = make(config.experts)
+        experts = make(config.experts, config.file.parent)
     except ExpertConfigError as error:
         raise _problem(config, str(error), f"experts.{error.path}") from error
     return {name: experts[name] for name in only or experts}

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
+
+from experts.minis.verify import normalise
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 _CHOICE = re.compile(r"\b([A-Z])\b")
 
 
-def normalised(text: str) -> str:
-    """Without surrounding space, a closing full stop, and differences of Unicode form."""
-    text = unicodedata.normalize("NFC", " ".join(text.split()))
-    return text[:-1].rstrip() if text.endswith(".") else text
-
-
 def exact(response: str, answer: str) -> float:
-    """The same text after :func:`normalised`; case counts."""
-    return float(normalised(response) == normalised(answer))
+    """The same text, but for space around it and a closing full stop; case counts."""
+    return float(normalise(response, "exact") == normalise(answer, "exact"))
 
 
-def exact_any_case(response: str, answer: str) -> float:
-    """The same text after :func:`normalised`, whatever its case."""
-    return float(normalised(response).casefold() == normalised(answer).casefold())
+def folded(response: str, answer: str) -> float:
+    """As ``exact``, whatever the case of the letters."""
+    return float(normalise(response, "folded") == normalise(answer, "folded"))
 
 
 def number(response: str, answer: str) -> float:
@@ -45,7 +40,7 @@ def choice(response: str, answer: str) -> float:
 
 VERIFIERS: dict[str, Callable[[str, str], float]] = {
     "exact": exact,
-    "exact_any_case": exact_any_case,
+    "folded": folded,
     "number": number,
     "choice": choice,
 }

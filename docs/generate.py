@@ -14,8 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("serving", "compose", "routers", "experts")
+INTRODUCTION = """One YAML file. Paths in it are relative to the file's own folder. A key that
+does not exist is refused with the nearest one that does. The keys of an expert are those of
+ExpertConfig and those of its engine; the keys of a strategy are `kind` and its own.
+"""
 NOTE = "<!-- Written by docs/generate.py: do not edit. -->\n"
 
 
@@ -66,26 +72,39 @@ def _help(*command: str) -> str:
 
 
 def config_page() -> str:
+    from compose.registry import STRATEGIES, find_strategy
+    from experts.registry import ENGINES, engine_class
     from serving.config import AppConfig
 
+    parts = [NOTE, "# Configuration\n", INTRODUCTION]
     schema = AppConfig.model_json_schema()
-    parts = [NOTE, "# Configuration\n", "Paths are relative to the file's own folder.\n"]
     parts += _keys("The file", schema)
-    for name, inner in schema.get("$defs", {}).items():
+    for name in ("ExpertConfig", "CompositionConfig"):
+        parts += _keys(name, schema["$defs"].pop(name))
+    for name, inner in schema["$defs"].items():
         parts += _keys(name, inner)
+    for name in ENGINES:
+        parts += _keys(f"engine: {name}", engine_class(name).Settings.model_json_schema())
+    for name in STRATEGIES:
+        parts += _keys(f"strategy: {name}", find_strategy(name).Settings.model_json_schema())
     return "\n".join(parts)
 
 
 def _keys(title: str, schema: dict[str, Any]) -> list[str]:
-    if "properties" not in schema:
-        return []
+    """A section for a model, then one for each model that it uses (but for the whole file's)."""
     rows = [
         f"| `{key}` | {_type(inner)} | {_default(key, inner, schema)} | {_cell(inner)} |"
-        for key, inner in schema["properties"].items()
+        for key, inner in schema.get("properties", {}).items()
     ]
+    if not rows:
+        return []
     about = schema.get("description", "").partition("\n\n")[0].replace("\n", " ")
     head = ["| key | type | default | meaning |", "|---|---|---|---|"]
-    return [f"## {title}\n", f"{about}\n", *head, *rows, ""]
+    parts = [f"## {title}\n", f"{about}\n", *head, *rows, ""]
+    if title.startswith(("engine:", "strategy:")):
+        for name, inner in schema.get("$defs", {}).items():
+            parts += _keys(f"{title}: {name}", inner)
+    return parts
 
 
 def _cell(schema: dict[str, Any]) -> str:
@@ -95,7 +114,9 @@ def _cell(schema: dict[str, Any]) -> str:
 def _default(key: str, schema: dict[str, Any], parent: dict[str, Any]) -> str:
     if key in parent.get("required", ()):
         return "required"
-    return f"`{schema['default']}`" if "default" in schema else ""
+    if "default" not in schema or isinstance(schema["default"], dict):
+        return ""  # a section of its own says the defaults of what it holds
+    return f"`{orjson.dumps(schema['default']).decode()}`"
 
 
 def _type(schema: dict[str, Any]) -> str:
@@ -115,8 +136,8 @@ def _type(schema: dict[str, Any]) -> str:
 def with_tree(text: str) -> str:
     """The page with the tree between its markers written anew."""
     tree = "```text\n" + "\n".join(line for p in PACKAGES for line in _tree(ROOT / p)) + "\n```"
-    pattern = re.compile(r"(<!-- tree -->\n).*?(\n<!-- /tree -->)", re.DOTALL)
-    return pattern.sub(lambda match: match[1] + tree + match[2], text)
+    pattern = re.compile(r"<!-- tree -->.*<!-- /tree -->", re.DOTALL)
+    return pattern.sub(lambda _: f"<!-- tree -->\n{tree}\n<!-- /tree -->", text)
 
 
 def _tree(folder: Path, depth: int = 0) -> Iterator[str]:

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
 from experts.types import ExpertInfo
 
-__all__ = ["CircuitConfig", "ExpertConfig", "LimitsConfig", "RetryConfig", "Settings"]
+__all__ = [
+    "CircuitConfig",
+    "ExpertConfig",
+    "LimitsConfig",
+    "LocalFolder",
+    "LocalPath",
+    "RetryConfig",
+    "Settings",
+]
 
 
 class Settings(BaseModel):
     """Base of every settings model: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _beside(value: Path, info: ValidationInfo) -> Path:
+    base: Path = (info.context or {}).get("base", Path())
+    return base / value
+
+
+LocalPath = Annotated[Path, AfterValidator(_beside)]
+"""A path in a configuration: relative to the folder that is validated with, as ``base``."""
+
+
+def _folder_beside(value: str, info: ValidationInfo) -> str:
+    folder = _beside(Path(value), info)
+    return str(folder) if folder.is_dir() else value
+
+
+LocalFolder = Annotated[str, AfterValidator(_folder_beside)]
+"""A folder, relative as LocalPath is; or, where there is no such folder, a name as it stands."""
 
 
 class RetryConfig(Settings):

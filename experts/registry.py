@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
@@ -43,11 +44,14 @@ def engine_class(engine: str) -> Any:
     )
 
 
-def engine_settings(config: ExpertConfig) -> BaseModel:
-    """The engine's part of a configuration, checked. Raises ConfigError with the key's path."""
+def engine_settings(config: ExpertConfig, base: Path = Path()) -> BaseModel:
+    """The engine's part of a configuration, checked; its paths are relative to ``base``.
+
+    Raises ConfigError with the key's path.
+    """
     model: type[BaseModel] = engine_class(config.engine).Settings
     try:
-        return model.model_validate(config.engine_keys)
+        return model.model_validate(config.engine_keys, context={"base": base})
     except ValidationError as exc:
         # A key that does not exist first: it is often the mistyped name of one that is missing.
         error = min(exc.errors(), key=lambda error: error["type"] != "extra_forbidden")
@@ -66,7 +70,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(known)}"
 
 
-def make_expert(name: str, config: ExpertConfig) -> Expert:
+def make_expert(name: str, config: ExpertConfig, base: Path = Path()) -> Expert:
     """Build one expert, guarded as configured; what is not configured is not put in.
 
     From the inside out: engine, time limits, circuit breaker, retry. Limits hold for one try. The
@@ -74,7 +78,8 @@ def make_expert(name: str, config: ExpertConfig) -> Expert:
     open circuit ends the retrying. A fallback chain (:func:`make_experts`) stands outside all.
     """
     try:
-        expert: Expert = engine_class(config.engine)(config.info(name), engine_settings(config))
+        settings = engine_settings(config, base)
+        expert: Expert = engine_class(config.engine)(config.info(name), settings)
     except ConfigError as exc:
         path = f"{name}.{exc.path}" if exc.path else name
         raise ConfigError(f"expert {name!r}: {exc}", path=path) from exc
@@ -87,8 +92,10 @@ def make_expert(name: str, config: ExpertConfig) -> Expert:
     return expert
 
 
-def make_experts(configs: Mapping[str, ExpertConfig]) -> dict[str, Expert]:
+def make_experts(configs: Mapping[str, ExpertConfig], base: Path = Path()) -> dict[str, Expert]:
     """Build all experts, in the order given, with their fallback chains.
+
+    ``base`` is the folder that paths in the configuration are relative to.
 
     A fallback is an expert of the same mapping, with its own guards and its own fallbacks. Start
     and close every expert of the result once: a chain starts and closes its first member only.
@@ -104,13 +111,14 @@ def make_experts(configs: Mapping[str, ExpertConfig]) -> dict[str, Expert]:
                 )
     built: dict[str, Expert] = {}
     for name in configs:
-        _build_chain(name, configs, built, ())
+        _build_chain(name, configs, base, built, ())
     return {name: built[name] for name in configs}
 
 
 def _build_chain(
     name: str,
     configs: Mapping[str, ExpertConfig],
+    base: Path,
     built: dict[str, Expert],
     above: tuple[str, ...],
 ) -> Expert:
@@ -119,7 +127,7 @@ def _build_chain(
         raise ConfigError(f"the fallbacks go in a circle: {circle}", path=f"{name}.fallback")
     if name not in built:
         config = configs[name]
-        others = [_build_chain(x, configs, built, (*above, name)) for x in config.fallback]
-        expert = make_expert(name, config)
+        others = [_build_chain(x, configs, base, built, (*above, name)) for x in config.fallback]
+        expert = make_expert(name, config, base)
         built[name] = Fallback(expert, others) if others else expert
     return built[name]

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what benchmarks/gateway.py measures Coterie against, into .bench/ (which git ignores):
-# nginx (the Debian package, unpacked and not installed: no root, no service), LiteLLM's proxy in a
-# venv of its own, and Portkey's gateway from npm.
+# nginx (the Debian package, unpacked and not installed: no root, no service; "apt-get update" first
+# if the package is not found), LiteLLM's proxy in a venv of its own, and Portkey's gateway from npm.
 #
 #   benchmarks/peers/install.sh [nginx] [litellm] [portkey]      (default: all three)
 set -eu
@@ -14,6 +14,10 @@ install_nginx() {
     if command -v nginx >/dev/null; then
         echo "nginx: already on the PATH"
         return
+    fi
+    if ! command -v apt-get >/dev/null; then
+        echo "nginx: not a Debian system; put an nginx on the PATH" >&2
+        return 1
     fi
     mkdir -p "$bench/deb"
     (cd "$bench/deb" && apt-get download nginx)

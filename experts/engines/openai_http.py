@@ -24,7 +24,8 @@ class OpenAIExpert:
     """Forwards requests, with everything that the client sent, and relays the answers.
 
     A request that is not streamed is fetched whole. Streamed or not, chunks carry the upstream's
-    own bytes (``Chunk.wire``). Limits of time are not this engine's business: wrap it.
+    own bytes (``Chunk.wire``). An upstream that falls silent is given up after ``read_timeout``
+    (checked every few seconds); closer limits are the business of a wrapper.
 
     Raises ConfigError if the key's variable is not set, or an address or file is wrong.
     """
@@ -49,6 +50,7 @@ class OpenAIExpert:
             tls=tls_context(settings.ca_file, verify=settings.verify) if secure else None,
             limits=HttpLimits(
                 connect=settings.connect_timeout,
+                silence=settings.read_timeout,
                 connections=settings.max_connections,
                 answer=settings.max_answer_bytes,
             ),

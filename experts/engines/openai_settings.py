@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator
 
-from experts.config import Settings
+from experts.config import LocalPath, Settings
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _SECRET_HEADERS = frozenset(
@@ -57,12 +56,15 @@ class OpenAISettings(Settings):
         description="http://host:port; None: from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, "
         "where a login may stand too; empty: none",
     )
-    ca_file: Path | None = Field(
+    ca_file: LocalPath | None = Field(
         default=None,
         description="PEM file of authorities to trust besides the system's (SSL_CERT_FILE's)",
     )
     verify: bool = Field(default=True, description="false: any certificate will do")
     connect_timeout: float = Field(default=10.0, gt=0, description="seconds")
+    read_timeout: float = Field(
+        default=600.0, gt=0, description="seconds that the upstream may be silent; see also limits"
+    )
     max_connections: int = Field(default=1024, gt=0, description="to this upstream, at a time")
     max_answer_bytes: int = Field(default=64 << 20, gt=0, description="framing included")
     max_event_bytes: int = Field(default=8 << 20, gt=0, description="of one server-sent event")

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from experts.checks import check_content, check_sampling
-from experts.config import Settings
+from experts.config import LocalPath, Settings
 from experts.engines.text import StopMatcher, words
 from experts.errors import ConfigError, ExpertUnavailable, UnsupportedContent
 from experts.types import ChatRequest, Chunk, ExpertInfo, Usage
@@ -31,7 +31,7 @@ _CHARS_PER_TOKEN = 4  # what English text has on average; used where a file coun
 
 
 class ReplaySettings(Settings):
-    path: Path = Field(description="parquet file that `coterie collect` wrote")
+    path: LocalPath = Field(description="parquet file that `coterie collect` wrote")
     expert: str | None = Field(default=None, description="whose answers; None: its own name")
     on_missing: Literal["error", "empty"] = Field(
         default="error", description="what a prompt that was not recorded gets"

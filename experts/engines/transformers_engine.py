@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from experts.checks import check_content, check_extra, check_sampling
-from experts.config import Settings
+from experts.config import LocalFolder, Settings
 from experts.errors import (
     ContextTooLong,
     ExpertFailed,
@@ -51,7 +51,7 @@ class Defaults(Settings):
 
 
 class TransformersSettings(Settings):
-    model: str = Field(min_length=1, description="folder, hub id, or minis/<name>")
+    model: LocalFolder = Field(min_length=1, description="folder, hub id, or minis/<name>")
     revision: str | None = Field(default=None, description="of a hub id")
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

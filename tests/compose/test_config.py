@@ -59,6 +59,21 @@ def test_a_mistake_is_named_with_its_place_and_the_way_out(tmp_path, old, new, w
     assert not missing, message
 
 
+def test_paths_are_relative_to_the_file(tmp_path):
+    (tmp_path / "model").mkdir()
+    path = write(
+        tmp_path,
+        "experts:\n"
+        "  a: {engine: replay, path: answers.parquet}\n"
+        "  b: {engine: transformers, model: model}\n"
+        "  c: {engine: transformers, model: minis/facts}\n",
+    )
+    experts = build(path).experts
+    assert experts["a"].inner.settings.path == tmp_path / "answers.parquet"
+    assert experts["b"].inner.settings.model == str(tmp_path / "model")
+    assert experts["c"].inner.settings.model == "minis/facts"
+
+
 def test_a_composition_may_not_have_the_name_of_an_expert(tmp_path):
     path = write(tmp_path, GOOD.replace("  auto:", "  a:"))
     with pytest.raises(ConfigError, match=r"compositions\.a"):

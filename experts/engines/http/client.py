@@ -22,13 +22,15 @@ class HttpLimits:
     """Seconds, connections and bytes.
 
     ``wait`` is how long a request may wait for one of ``connections`` to be free; ``idle`` after
-    which a kept connection is closed; ``answer`` what an upstream may send for one request.
+    which a kept connection is closed; ``silence`` how long an upstream may send nothing before it
+    is given up; ``answer`` what it may send for one request.
     """
 
     connect: float = 10.0
     wait: float = 10.0
     connections: int = 1024
     idle: float = 55.0
+    silence: float = 600.0
     answer: int = 64 << 20
 
 
@@ -70,6 +72,7 @@ class HttpClient:
         self._idle: deque[Connection] = deque()
         self._busy: set[Connection] = set()
         self._closed = False
+        self._sweeper: asyncio.TimerHandle | None = None
         netloc = parts.netloc.rpartition("@")[2]
         self._target = parts.path.rstrip("/")
         fields = {"Host": netloc, "Accept-Encoding": "identity", **headers}
@@ -105,6 +108,8 @@ class HttpClient:
     async def close(self) -> None:
         """Close every connection; requests in flight end with an error."""
         self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for connection in (*self._idle, *self._busy):
             if connection.response is not None:
                 connection.response.fail(ExpertUnavailable("The client was closed."))
@@ -170,6 +175,8 @@ class HttpClient:
                 raise
             raise ExpertUnavailable(message) from error
         self._busy.add(connection)
+        if self._sweeper is None:
+            self._sweep()
         return connection
 
     async def _open(self, connection: Connection) -> None:
@@ -194,6 +201,21 @@ class HttpClient:
     def _lost(self, connection: Connection) -> None:
         if connection in self._idle:
             self._idle.remove(connection)
+
+    def _sweep(self) -> None:
+        """Look after the connections now and then, as long as there are any.
+
+        One timer for all of them: a timer for each request would cost more than the request's own
+        share of the pool.
+        """
+        loop = asyncio.get_running_loop()
+        self._prune()
+        silent_since = time.monotonic() - self._limits.silence
+        for connection in tuple(self._busy):
+            connection.give_up(silent_since, f"Nothing came for {self._limits.silence:g} s.")
+        self._sweeper = None
+        if self._busy or self._idle:
+            self._sweeper = loop.call_later(min(5.0, self._limits.silence / 4), self._sweep)
 
     def _prune(self) -> None:
         oldest = time.monotonic() - self._limits.idle

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import cast
 
 import httptools
 
 from experts.engines.http.response import HIGH_WATER, MAX_HEAD, Response
-from experts.errors import BadUpstream, ExpertError, ExpertUnavailable
+from experts.errors import BadUpstream, ExpertError, ExpertTimeout, ExpertUnavailable
 
 DRAIN_SECONDS = 1.0
 
@@ -34,7 +35,7 @@ class Connection(asyncio.Protocol):
         self._ended, self._lost = ended, lost
         self.transport: asyncio.Transport | None = None
         self.response: Response | None = None
-        self.idle_since = 0.0
+        self.idle_since = self.heard = 0.0  # of time.monotonic()
         self.closed = False
         self._paused = False
         self._draining: asyncio.TimerHandle | None = None
@@ -44,6 +45,7 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         assert self.response is None
         response = self.response = Response(self, max_bytes)
+        self.heard = time.monotonic()
         if self.closed or self.transport.is_closing():  # nobody would tell the response
             self._fail(ExpertUnavailable("The upstream closed the connection at once."))
         else:
@@ -55,6 +57,11 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
         self._finish(reusable=False)
+
+    def give_up(self, silent_since: float, reason: str) -> None:
+        """End the exchange if the upstream has been silent since then, and not for our sake."""
+        if self.response is not None and not self._paused and self.heard < silent_since:
+            self._fail(ExpertTimeout(reason))
 
     def drain(self) -> None:
         """Read the response to its end without a reader, for a second at most."""
@@ -80,6 +87,7 @@ class Connection(asyncio.Protocol):
             self.abandon()
             return
         response.received += len(data)
+        self.heard = time.monotonic()
         try:
             response.parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:

@@ -5,7 +5,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from experts.engines.http.client import HttpClient, HttpLimits
-from experts.errors import BadUpstream, ConfigError, ExpertOverloaded, ExpertUnavailable
+from experts.errors import (
+    BadUpstream,
+    ConfigError,
+    ExpertOverloaded,
+    ExpertTimeout,
+    ExpertUnavailable,
+)
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -282,6 +288,20 @@ def test_an_answer_has_a_limit(serve):
 
     endless = b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 2000
     talk(serve, answers(endless), visit, answer=1000)
+
+
+@pytest.mark.parametrize("part", [b"", CHUNKED, CHUNKED + b"3\r\nabc\r\n"])
+def test_a_silent_upstream_is_given_up(serve, part):
+    async def answer(request, peer):
+        await peer.send(part)
+        await peer.gone()
+
+    async def visit(client, upstream):
+        for _ in range(2):
+            with pytest.raises(ExpertTimeout, match=r"0\.2 s"):
+                await post(client)
+
+    talk(serve, answer, visit, silence=0.2, connections=1)
 
 
 def test_places_are_limited_and_waited_for(serve):

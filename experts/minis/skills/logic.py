@@ -1,0 +1,285 @@
+"""Logic: orderings, elimination, chains of rules, and small truth tables."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from random import Random
+
+from experts.minis.skills.task import Draw, Task
+from experts.minis.skills.words import ITEMS, JOBS, NAMES
+
+# (comparative, its converse, superlative, the converse's superlative)
+_SCALES = (
+    ("taller", "shorter", "tallest", "shortest"),
+    ("older", "younger", "oldest", "youngest"),
+    ("faster", "slower", "fastest", "slowest"),
+    ("stronger", "weaker", "strongest", "weakest"),
+    ("richer", "poorer", "richest", "poorest"),
+    ("louder", "quieter", "loudest", "quietest"),
+)
+
+
+def _tell(rng: Random, order: list[str], more: str, less: str) -> str:
+    """Say who precedes whom, in any order and from either side."""
+    said = []
+    for high, low in pairwise(order):
+        flip = rng.random() < 0.5
+        said.append(f"{low} is {less} than {high}." if flip else f"{high} is {more} than {low}.")
+    rng.shuffle(said)
+    return " ".join(said)
+
+
+def _extreme(rng: Random) -> Draw:
+    more, less, most, least = rng.choice(_SCALES)
+    order = rng.sample(NAMES, 3)
+    top = rng.random() < 0.5
+    fields = {"p": _tell(rng, order, more, less), "q": most if top else least}
+    return Draw(f"order {' '.join(order)}", fields, order[0] if top else order[-1])
+
+
+def _middle(rng: Random) -> Draw:
+    more, less, most, least = rng.choice(_SCALES)
+    order = rng.sample(NAMES, 3)
+    fields = {"p": _tell(rng, order, more, less), "q": most, "r": least}
+    return Draw(f"order {' '.join(order)}", fields, order[1])
+
+
+def _race(rng: Random) -> Draw:
+    order = rng.sample(NAMES, 3)
+    said = []
+    for early, late in pairwise(order):
+        flip = rng.random() < 0.5
+        said.append(f"{late} came after {early}." if flip else f"{early} came before {late}.")
+    rng.shuffle(said)
+    first = rng.random() < 0.5
+    fields = {"p": " ".join(said), "q": "first" if first else "last"}
+    return Draw(f"order {' '.join(order)}", fields, order[0] if first else order[-1])
+
+
+def _seats(rng: Random) -> Draw:
+    order = rng.sample(NAMES, 3)
+    left, middle, right = order
+    one = rng.choice((f"{left} sits left of {middle}.", f"{middle} sits right of {left}."))
+    two = rng.choice((f"{middle} sits left of {right}.", f"{right} sits right of {middle}."))
+    said = [one, two]
+    rng.shuffle(said)
+    place, answer = rng.choice(
+        (("in the middle", middle), ("at the left end", left), ("at the right end", right))
+    )
+    return Draw(f"order {' '.join(order)}", {"p": " ".join(said), "q": place}, answer)
+
+
+def _rule(rng: Random) -> Draw:
+    """Chain one or two "every a is a b" and ask what somebody is in the end."""
+    n, jobs = rng.choice(NAMES), rng.sample(JOBS, 4)
+    rules = [f"Every {jobs[0]} is a {jobs[1]}."]
+    answer = jobs[1]
+    if rng.random() < 0.5:
+        rules.append(f"Every {jobs[1]} is a {jobs[2]}.")
+        answer = jobs[2]
+    else:
+        rules.append(f"Every {jobs[2]} is a {jobs[3]}.")
+    said = [*rules, f"{n} is a {jobs[0]}."]
+    rng.shuffle(said)
+    fields = {"p": " ".join(said), "n": n}
+    return Draw(f"rule {n} {' '.join(jobs)}", fields, answer)
+
+
+def _otherwise(rng: Random) -> Draw:
+    n, m = rng.sample(NAMES, 2)
+    asked, other = rng.sample("123456789", 2)
+    holds = rng.random() < 0.5
+    fields = {"n": n, "m": m, "c": asked, "d": asked if holds else other}
+    return Draw(f"if {n} {m} {asked} {other}", fields, n if holds else m)
+
+
+def _elimination(rng: Random) -> Draw:
+    names = rng.sample(NAMES, 3)
+    answer = rng.choice(names)
+    out = [f"It is not {name}." for name in names if name != answer]
+    rng.shuffle(out)
+    people = ", ".join(names[:-1]) + " or " + names[-1]
+    fields = {"l": people, "p": " ".join(out), "i": rng.choice(ITEMS)}
+    return Draw(f"not {' '.join(names)}", fields, answer)
+
+
+def _trades(rng: Random) -> Draw:
+    """Three people, three jobs, two hints: one job is given away, one is ruled out."""
+    names, jobs = rng.sample(NAMES, 3), rng.sample(JOBS, 3)
+    a, b, c = rng.sample(range(3), 3)
+    said = [f"{names[a]} is the {jobs[a]}.", f"{names[b]} is not the {jobs[c]}."]
+    rng.shuffle(said)
+    asked = rng.choice((b, c))
+    fields = {
+        "l": f"{names[0]}, {names[1]} and {names[2]}",
+        "k": f"a {jobs[0]}, a {jobs[1]} and a {jobs[2]}",
+        "p": " ".join(said),
+        "q": jobs[asked],
+    }
+    return Draw(f"trades {' '.join(names)} {' '.join(jobs)}", fields, names[asked])
+
+
+def _passing(rng: Random) -> Draw:
+    hands = rng.sample(NAMES, rng.choice((2, 3)))
+    said = [f"{hands[0]} has the ball."]
+    said += [f"{a} gives it to {b}." for a, b in pairwise(hands)]
+    return Draw(f"pass {' '.join(hands)}", {"p": " ".join(said)}, hands[-1])
+
+
+def _truth(rng: Random) -> Draw:
+    """A two-row truth table in words: both, at least one, or neither."""
+    n, m = rng.sample(NAMES, 2)
+    x, y = rng.random() < 0.5, rng.random() < 0.5
+    said = " ".join(f"{who} is {'happy' if holds else 'sad'}." for who, holds in ((n, x), (m, y)))
+    word, value = rng.choice(
+        (("both", x and y), ("at least one", x or y), ("neither", not (x or y)))
+    )
+    fields = {"p": said, "q": word}
+    return Draw(f"truth {n} {m} {x} {y} {word}", fields, "yes" if value else "no")
+
+
+def _syllogism(valid: bool) -> Callable[[Random], Draw]:
+    """All a are b, and all b are c (so all a are c) or no b is c (so none is)."""
+
+    def draw(rng: Random) -> Draw:
+        a, b, c = rng.sample(JOBS, 3)
+        second = f"All {b}s are {c}s." if valid else f"No {b}s are {c}s."
+        said = [f"All {a}s are {b}s.", second]
+        rng.shuffle(said)
+        fields = {"p": " ".join(said), "a": f"{a}s", "c": f"{c}s"}
+        return Draw(f"all {a} {b} {c}", fields, "yes" if valid else "no")
+
+    return draw
+
+
+_ORDER_ASKS = (
+    "{p} Who is the {q}?",
+    "{p} Which of them is the {q}?",
+    "{p} What is the name of the {q}?",
+    "{p} Name the {q}.",
+    "Which one is the {q}? {p}",
+    "{p} Tell me the name of the {q} of all.",
+    "{p} So which one must be the {q}?",
+    "{p} The {q} is whom?",
+)
+
+TASKS = (
+    Task("extreme", _extreme, (), _ORDER_ASKS, weight=2.0),
+    Task(
+        "middle",
+        _middle,
+        (),
+        (
+            "{p} Who is neither the {q} nor the {r}?",
+            "{p} Which one comes between the other two?",
+            "{p} Name the one in the middle.",
+        ),
+        weight=0.8,
+    ),
+    Task(
+        "race",
+        _race,
+        (),
+        (
+            "{p} Who came {q}?",
+            "In a race, {p} Which one was {q}?",
+            "{p} Give me the name of the one that came {q}.",
+            "Which of them came {q}? {p}",
+            "{p} Which of them was {q}?",
+        ),
+        weight=1.4,
+    ),
+    Task(
+        "seats",
+        _seats,
+        (),
+        ("{p} Who sits {q}?", "{p} Name the one {q}.", "{p} Which of them is {q}?"),
+    ),
+    Task(
+        "rule",
+        _rule,
+        (),
+        (
+            "{p} What else is {n}?",
+            "{p} So what must {n} be in the end?",
+            "{p} What follows for {n}, at the end of the chain?",
+        ),
+        weight=1.2,
+    ),
+    Task(
+        "otherwise",
+        _otherwise,
+        (),
+        (
+            "If the card is {c}, {n} wins, otherwise {m} does. The card is {d}. Whose win is it?",
+            "{n} starts if the card is {c}, else {m} starts. The card is {d}. Which one starts?",
+            "If the number is {c}, call {n}, if not, call {m}. The number is {d}. Whom do I call?",
+            "{m} pays unless the day is {c}, then {n} pays. The day is {d}. Who pays?",
+        ),
+        weight=1.2,
+    ),
+    Task(
+        "elimination",
+        _elimination,
+        (),
+        (
+            "Either {l} has the {i}. {p} Who has them?",
+            "One of {l} took the {i}. {p} Which one was it?",
+            "The {i} belong to {l}. {p} Whose are they?",
+        ),
+        weight=1.2,
+    ),
+    Task(
+        "trades",
+        _trades,
+        (),
+        (
+            "{l} are {k}, one each. {p} Who is the {q}?",
+            "Here are {l}: {k}, in some order. {p} Which one is the {q}?",
+        ),
+    ),
+    Task(
+        "passing",
+        _passing,
+        (),
+        (
+            "{p} Who has the ball now?",
+            "{p} Where is the ball in the end?",
+            "{p} Which of them holds it?",
+        ),
+        weight=0.8,
+    ),
+    Task(
+        "truth",
+        _truth,
+        (),
+        (
+            "{p} Is it true that {q} of them is happy?",
+            "{p} Can one say that {q} of them is happy?",
+        ),
+        weight=0.5,
+    ),
+    Task(
+        "syllogism-yes",
+        _syllogism(True),
+        (),
+        (
+            "{p} Are all {a} {c}?",
+            "{p} Is every one of the {a} among the {c}?",
+            "{p} Does it follow that the {a} are {c}?",
+        ),
+        weight=0.4,
+    ),
+    Task(
+        "syllogism-no",
+        _syllogism(False),
+        (),
+        (
+            "{p} Are all {a} {c}?",
+            "{p} Is every one of the {a} among the {c}?",
+            "{p} Does it follow that the {a} are {c}?",
+        ),
+        weight=0.4,
+    ),
+)
+
+__all__ = ["TASKS"]
