@@ -23,11 +23,21 @@ from rich.progress import (
 console = Console()
 errors = Console(stderr=True)
 
+DEFAULT_CONFIG = Path("configs/minis.yaml")
+
+
+def config_file(path: Path) -> Path:
+    """The file to read: the embedded default is found from any folder, in a clone or installed."""
+    if path != DEFAULT_CONFIG or path.exists():
+        return path
+    clone, installed = Path(__file__).parents[2], Path(sys.prefix) / "share/coterie"
+    return next((f / path for f in (clone, installed) if (f / path).exists()), path)
+
+
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="The configuration file.", show_default=True)
+    Path, typer.Option("--config", "-c", help="The configuration file.", callback=config_file)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-DEFAULT_CONFIG = Path("configs/minis.yaml")
 
 
 def print_json(value: Any) -> None:
