@@ -19,7 +19,9 @@ def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) 
         rows = [{**asdict(infos[n]), "engine": e.engine} for n, e in loaded.experts.items()]
         print_json({"experts": rows, "compositions": list(loaded.compositions)})
         return
-    table = Table("expert", "engine", "skills", "modalities", "context", "USD/M in", "USD/M out")
+    table = Table()
+    for title, wraps in (("expert", 0), ("engine", 0), ("skills", 1), ("takes", 1), ("USD/M", 0)):
+        table.add_column(title, no_wrap=not wraps)
     for name, expert in loaded.experts.items():
         info = infos[name]
         table.add_row(
@@ -27,9 +29,7 @@ def command(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) 
             expert.engine,
             ", ".join(info.skills),
             ", ".join(info.modalities),
-            str(info.context_length or "?"),
-            f"{info.price_in:g}",
-            f"{info.price_out:g}",
+            f"{info.price_in:g} in, {info.price_out:g} out",
         )
     console.print(table)
     console.print("Compositions:", ", ".join(loaded.compositions) or "none")
