@@ -63,7 +63,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Check:
-    """A promise, and whether this run kept it (None: a peer was missing)."""
+    """A promise, and whether this run kept it (None: a peer was not measured)."""
 
     text: str
     value: float | None
@@ -244,7 +244,7 @@ def show(table: dict[str, Figures], checks: list[Check]) -> None:
     console.print(figures)
     if not checks:
         return
-    verdict = {True: "[green]pass[/]", False: "[red]MISS[/]", None: "peer missing"}
+    verdict = {True: "[green]pass[/]", False: "[red]MISS[/]", None: "not measured"}
     promises = Table("promise", "limit", "this run", "")
     for item in checks:
         value = "" if item.value is None else f"{item.value:,.2f}"
