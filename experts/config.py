@@ -23,7 +23,7 @@ __all__ = [
 class Settings(BaseModel):
     """Base of every settings model: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def _beside(value: Path, info: ValidationInfo) -> Path:
