@@ -38,7 +38,7 @@ class Budget:
 
     steps: int = 2400
     rows: int = 64
-    rate: float = 4e-3
+    rate: float = 2e-3
     warmup: int = 100
     decay: float = 0.05
     balance: float = 0.01

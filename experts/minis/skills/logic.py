@@ -19,53 +19,50 @@ _SCALES = (
 
 
 def _tell(rng: Random, order: list[str], more: str, less: str) -> str:
-    """Say who precedes whom, in any order and from either side."""
-    said = []
-    for high, low in pairwise(order):
-        flip = rng.random() < 0.5
-        said.append(f"{low} is {less} than {high}." if flip else f"{high} is {more} than {low}.")
+    """Say who precedes whom: from the upper or from the lower side, in any order."""
+    if rng.random() < 0.5:
+        said = [f"{high} {more} {low}." for high, low in pairwise(order)]
+    else:
+        said = [f"{low} {less} {high}." for high, low in pairwise(order)]
     rng.shuffle(said)
     return " ".join(said)
+
+
+def _compare(rng: Random, order: list[str], more: str, less: str) -> str:
+    return _tell(rng, order, f"is {more} than", f"is {less} than")
 
 
 def _extreme(rng: Random) -> Draw:
     more, less, most, least = rng.choice(_SCALES)
     order = rng.sample(NAMES, 3)
     top = rng.random() < 0.5
-    fields = {"p": _tell(rng, order, more, less), "q": most if top else least}
+    fields = {"p": _compare(rng, order, more, less), "q": most if top else least}
     return Draw(f"order {' '.join(order)}", fields, order[0] if top else order[-1])
 
 
 def _middle(rng: Random) -> Draw:
     more, less, most, least = rng.choice(_SCALES)
     order = rng.sample(NAMES, 3)
-    fields = {"p": _tell(rng, order, more, less), "q": most, "r": least}
+    fields = {"p": _compare(rng, order, more, less), "q": most, "r": least}
     return Draw(f"order {' '.join(order)}", fields, order[1])
 
 
 def _race(rng: Random) -> Draw:
     order = rng.sample(NAMES, 3)
-    said = []
-    for early, late in pairwise(order):
-        flip = rng.random() < 0.5
-        said.append(f"{late} came after {early}." if flip else f"{early} came before {late}.")
-    rng.shuffle(said)
     first = rng.random() < 0.5
-    fields = {"p": " ".join(said), "q": "first" if first else "last"}
+    said = _tell(rng, order, "came before", "came after")
+    fields = {"p": said, "q": "first" if first else "last"}
     return Draw(f"order {' '.join(order)}", fields, order[0] if first else order[-1])
 
 
 def _seats(rng: Random) -> Draw:
     order = rng.sample(NAMES, 3)
     left, middle, right = order
-    one = rng.choice((f"{left} sits left of {middle}.", f"{middle} sits right of {left}."))
-    two = rng.choice((f"{middle} sits left of {right}.", f"{right} sits right of {middle}."))
-    said = [one, two]
-    rng.shuffle(said)
     place, answer = rng.choice(
         (("in the middle", middle), ("at the left end", left), ("at the right end", right))
     )
-    return Draw(f"order {' '.join(order)}", {"p": " ".join(said), "q": place}, answer)
+    said = _tell(rng, order, "sits left of", "sits right of")
+    return Draw(f"order {' '.join(order)}", {"p": said, "q": place}, answer)
 
 
 def _rule(rng: Random) -> Draw:
