@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from experts.minis.skills.task import Draw, Task
-from experts.minis.skills.words import COLOURS, NAMES, ORDINALS
+from experts.minis.skills.words import JOBS, NAMES, ORDINALS
 
 Items = list[str]
 
@@ -13,7 +13,7 @@ def _join(items: Items) -> str:
     return ", ".join(items)
 
 
-def _numbers(rng: Random, low: int = 3, high: int = 5) -> list[int]:
+def _numbers(rng: Random, low: int = 3, high: int = 4) -> list[int]:
     return rng.sample(range(1, 100), rng.randint(low, high))
 
 
@@ -31,13 +31,13 @@ def _of_numbers(answer: Callable[[list[int]], list[int]]) -> Callable[[Random], 
     return draw
 
 
-def _mixed(rng: Random, low: int = 3, high: int = 6) -> Items:
-    """Draw distinct numbers, names or colours: whatever has no order of its own."""
+def _mixed(rng: Random, low: int = 3, high: int = 5) -> Items:
+    """Draw distinct numbers, names or trades: all tasks on them go by place, not by value."""
     size = rng.randint(low, high)
     kind = rng.random()
     if kind < 0.5:
         return [str(n) for n in rng.sample(range(1, 100), size)]
-    return rng.sample(NAMES if kind < 0.65 else COLOURS, size)
+    return rng.sample(NAMES if kind < 0.75 else JOBS, size)
 
 
 def _draw(items: Items, answer: str, **fields: str) -> Draw:
@@ -57,7 +57,7 @@ def _last(rng: Random) -> Draw:
 
 
 def _size(rng: Random) -> Draw:
-    items = _mixed(rng, 2, 8)
+    items = _mixed(rng, 2, 6)
     return _draw(items, str(len(items)))
 
 
@@ -73,13 +73,13 @@ def _without(rng: Random) -> Draw:
 
 
 def _position(rng: Random) -> Draw:
-    items = _mixed(rng, 3, 6)
+    items = _mixed(rng)
     index = rng.randrange(len(items))
     return _draw(items, str(index + 1), x=items[index])
 
 
 def _after(rng: Random) -> Draw:
-    items = _mixed(rng, 3, 6)
+    items = _mixed(rng)
     index = rng.randrange(len(items) - 1)
     return _draw(items, items[index + 1], x=items[index])
 

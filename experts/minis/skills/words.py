@@ -17,8 +17,6 @@ NAMES = _split(
 
 ITEMS = _split("coins books apples cards stamps pens marbles tickets boxes letters cups shells")
 
-COLOURS = _split("red blue green pink brown black white grey gold purple orange yellow")
-
 JOBS = _split(
     "baker painter singer farmer teacher doctor driver pilot dancer writer sailor gardener "
     "runner swimmer lawyer miner tailor nurse"
@@ -67,4 +65,4 @@ def _made_up(rng: Random) -> str:
     return "".join(parts) + rng.choice(_CODAS)
 
 
-__all__ = ["COLOURS", "COMMON", "ITEMS", "JOBS", "NAMES", "ORDINALS", "word"]
+__all__ = ["COMMON", "ITEMS", "JOBS", "NAMES", "ORDINALS", "word"]
