@@ -22,6 +22,10 @@ JOBS = _split(
     "runner swimmer lawyer miner tailor nurse"
 )
 
+# Those whom lists and logic are about. Matching one mention with another is learnt name by name,
+# so that few names are learnt in a tenth of the time that many take.
+PEOPLE, TRADES = NAMES[:10], JOBS[:8]
+
 COMMON = _split(
     "apple banana cherry lemon melon grape peach onion carrot potato bread butter cheese honey "
     "sugar pepper coffee water river ocean lake forest mountain valley desert island beach "
@@ -65,4 +69,4 @@ def _made_up(rng: Random) -> str:
     return "".join(parts) + rng.choice(_CODAS)
 
 
-__all__ = ["COMMON", "ITEMS", "JOBS", "NAMES", "ORDINALS", "word"]
+__all__ = ["COMMON", "ITEMS", "JOBS", "NAMES", "ORDINALS", "PEOPLE", "TRADES", "word"]
