@@ -17,7 +17,7 @@ from experts.minis.tokenizer import CONTEXT
 
 HIDDEN, LAYERS, HEADS = 128, 4, 4  # head size 32, the least that vLLM's kernels take
 EXPERTS, TOP_K = 8, 2
-FEED_FORWARD = 256  # of a specialist; an expert has half of it, so that two are as much
+FEED_FORWARD = 384  # of a specialist; an expert has half of it, so that two are as much
 
 
 def make(name: str, tokenizer: PreTrainedTokenizerFast, layers: int = LAYERS) -> Any:

@@ -8,7 +8,7 @@ it is to spell backwards, each digit stands alone, and any UTF-8 text round-trip
 
 from pathlib import Path
 
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
@@ -50,8 +50,11 @@ CHAT_TEMPLATE = """\
 def build() -> PreTrainedTokenizerFast:
     """Make the tokenizer; the same code always makes the same one."""
     tokenizer = Tokenizer(models.BPE(vocab=_vocabulary(), merges=[], ignore_merges=True))
+    # A space before every text, taken off again by the decoder: so a name is the same token
+    # at the start of an answer as amid a question, and copying it is copying.
+    tokenizer.normalizer = normalizers.Prepend(" ")
     tokenizer.pre_tokenizer = _pieces()
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
     tokenizer.add_special_tokens(list(SPECIALS))
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

@@ -19,12 +19,6 @@ def _difference(rng: Random) -> Draw:
     return Draw(f"add {low} {high}", {"a": str(high), "b": str(low)}, str(high - low))
 
 
-def _three(rng: Random) -> Draw:
-    a, b, c = (rng.randint(1, 9) for _ in range(3))
-    key = "add3 " + " ".join(map(str, sorted((a, b, c))))
-    return Draw(key, {"a": str(a), "b": str(b), "c": str(c)}, str(a + b + c))
-
-
 def _product(rng: Random) -> Draw:
     a, b = rng.choice((2, 2, 3, 5, 5, 10)), rng.randint(11, 99)
     first, second = (a, b) if rng.random() < 0.5 else (b, a)
@@ -103,22 +97,6 @@ TASKS = (
             "If I have {a} and lose {b}, how many remain?",
         ),
         weight=2.2,
-    ),
-    Task(
-        "three",
-        _three,
-        phrases=(
-            "{a} plus {b} plus {c}",
-            "the sum of {a}, {b} and {c}",
-            "{a} + {b} + {c}",
-            "the total of {a}, {b} and {c}",
-        ),
-        asks=(
-            "Add {a}, {b} and {c}.",
-            "How much do {a}, {b} and {c} make together?",
-            "Add up these three: {a}, {b}, {c}.",
-        ),
-        weight=0.8,
     ),
     Task(
         "product",

@@ -127,7 +127,7 @@ def _to_12(rng: Random) -> Draw:
 
 
 def _later(rng: Random) -> Draw:
-    hour, minute, n = rng.randrange(24), rng.randrange(60), rng.choice((5, 10, 15, 20, 30, 45))
+    hour, minute, n = rng.randrange(24), rng.randrange(60), rng.choice((10, 15, 20, 30))
     total = (hour * 60 + minute + n) % 1440
     fields = {"t": _clock(hour, minute), "n": str(n)}
     return Draw(f"later {hour} {minute} {n}", fields, _clock(*divmod(total, 60)))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from experts.minis.skills.task import Draw, Task
-from experts.minis.skills.words import COLOURS, NAMES, ORDINALS
+from experts.minis.skills.words import ORDINALS, PEOPLE, TRADES
 
 Items = list[str]
 
@@ -13,8 +13,11 @@ def _join(items: Items) -> str:
     return ", ".join(items)
 
 
-def _numbers(rng: Random, low: int = 3, high: int = 5) -> list[int]:
-    return rng.sample(range(1, 100), rng.randint(low, high))
+def _numbers(rng: Random) -> list[int]:
+    """Draw distinct numbers: up to five of one digit, or up to four of two."""
+    if rng.random() < 0.5:
+        return rng.sample(range(1, 10), rng.randint(3, 5))
+    return rng.sample(range(10, 100), rng.randint(3, 4))
 
 
 def _of_numbers(answer: Callable[[list[int]], list[int]]) -> Callable[[Random], Draw]:
@@ -31,13 +34,14 @@ def _of_numbers(answer: Callable[[list[int]], list[int]]) -> Callable[[Random], 
     return draw
 
 
-def _mixed(rng: Random, low: int = 3, high: int = 6) -> Items:
-    """Draw distinct numbers, names or colours: whatever has no order of its own."""
+def _mixed(rng: Random, low: int = 3, high: int = 5) -> Items:
+    """Draw distinct numbers, names or trades: all tasks on them go by place, not by value."""
     size = rng.randint(low, high)
     kind = rng.random()
-    if kind < 0.5:
-        return [str(n) for n in rng.sample(range(1, 100), size)]
-    return rng.sample(NAMES if kind < 0.65 else COLOURS, size)
+    if kind < 0.55:
+        top = 10 if rng.random() < 0.5 else 100
+        return [str(n) for n in rng.sample(range(1, top), size)]
+    return rng.sample(PEOPLE if kind < 0.75 else TRADES, size)
 
 
 def _draw(items: Items, answer: str, **fields: str) -> Draw:
@@ -57,7 +61,7 @@ def _last(rng: Random) -> Draw:
 
 
 def _size(rng: Random) -> Draw:
-    items = _mixed(rng, 2, 8)
+    items = _mixed(rng, 2, 6)
     return _draw(items, str(len(items)))
 
 
@@ -73,13 +77,13 @@ def _without(rng: Random) -> Draw:
 
 
 def _position(rng: Random) -> Draw:
-    items = _mixed(rng, 3, 6)
+    items = _mixed(rng)
     index = rng.randrange(len(items))
     return _draw(items, str(index + 1), x=items[index])
 
 
 def _after(rng: Random) -> Draw:
-    items = _mixed(rng, 3, 6)
+    items = _mixed(rng)
     index = rng.randrange(len(items) - 1)
     return _draw(items, items[index + 1], x=items[index])
 
@@ -87,7 +91,7 @@ def _after(rng: Random) -> Draw:
 def _above(rng: Random) -> Draw:
     while True:
         items = _numbers(rng)
-        limit = rng.randint(1, 9) * 10
+        limit = rng.randint(1, 8) * (1 if max(items) < 10 else 10)
         kept = [str(n) for n in items if n > limit]
         if kept:
             return _draw([str(n) for n in items], _join(kept), k=str(limit))

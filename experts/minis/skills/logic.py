@@ -5,7 +5,7 @@ from itertools import pairwise
 from random import Random
 
 from experts.minis.skills.task import Draw, Task
-from experts.minis.skills.words import ITEMS, JOBS, NAMES
+from experts.minis.skills.words import ITEMS, PEOPLE, TRADES
 
 # (comparative, its converse, superlative, the converse's superlative)
 _SCALES = (
@@ -19,58 +19,54 @@ _SCALES = (
 
 
 def _tell(rng: Random, order: list[str], more: str, less: str) -> str:
-    """Say who precedes whom, in any order and from either side."""
-    said = []
-    for high, low in pairwise(order):
-        flip = rng.random() < 0.5
-        said.append(f"{low} is {less} than {high}." if flip else f"{high} is {more} than {low}.")
-    rng.shuffle(said)
+    """Say who precedes whom, along the chain from its upper or from its lower end."""
+    if rng.random() < 0.5:
+        said = [f"{high} {more} {low}." for high, low in pairwise(order)]
+    else:
+        said = [f"{low} {less} {high}." for low, high in pairwise(order[::-1])]
     return " ".join(said)
+
+
+def _compare(rng: Random, order: list[str], more: str, less: str) -> str:
+    return _tell(rng, order, f"is {more} than", f"is {less} than")
 
 
 def _extreme(rng: Random) -> Draw:
     more, less, most, least = rng.choice(_SCALES)
-    order = rng.sample(NAMES, 3)
+    order = rng.sample(PEOPLE, 3)
     top = rng.random() < 0.5
-    fields = {"p": _tell(rng, order, more, less), "q": most if top else least}
+    fields = {"p": _compare(rng, order, more, less), "q": most if top else least}
     return Draw(f"order {' '.join(order)}", fields, order[0] if top else order[-1])
 
 
 def _middle(rng: Random) -> Draw:
     more, less, most, least = rng.choice(_SCALES)
-    order = rng.sample(NAMES, 3)
-    fields = {"p": _tell(rng, order, more, less), "q": most, "r": least}
+    order = rng.sample(PEOPLE, 3)
+    fields = {"p": _compare(rng, order, more, less), "q": most, "r": least}
     return Draw(f"order {' '.join(order)}", fields, order[1])
 
 
 def _race(rng: Random) -> Draw:
-    order = rng.sample(NAMES, 3)
-    said = []
-    for early, late in pairwise(order):
-        flip = rng.random() < 0.5
-        said.append(f"{late} came after {early}." if flip else f"{early} came before {late}.")
-    rng.shuffle(said)
+    order = rng.sample(PEOPLE, 3)
     first = rng.random() < 0.5
-    fields = {"p": " ".join(said), "q": "first" if first else "last"}
+    said = _tell(rng, order, "came before", "came after")
+    fields = {"p": said, "q": "first" if first else "last"}
     return Draw(f"order {' '.join(order)}", fields, order[0] if first else order[-1])
 
 
 def _seats(rng: Random) -> Draw:
-    order = rng.sample(NAMES, 3)
+    order = rng.sample(PEOPLE, 3)
     left, middle, right = order
-    one = rng.choice((f"{left} sits left of {middle}.", f"{middle} sits right of {left}."))
-    two = rng.choice((f"{middle} sits left of {right}.", f"{right} sits right of {middle}."))
-    said = [one, two]
-    rng.shuffle(said)
     place, answer = rng.choice(
         (("in the middle", middle), ("at the left end", left), ("at the right end", right))
     )
-    return Draw(f"order {' '.join(order)}", {"p": " ".join(said), "q": place}, answer)
+    said = _tell(rng, order, "sits left of", "sits right of")
+    return Draw(f"order {' '.join(order)}", {"p": said, "q": place}, answer)
 
 
 def _rule(rng: Random) -> Draw:
     """Chain one or two "every a is a b" and ask what somebody is in the end."""
-    n, jobs = rng.choice(NAMES), rng.sample(JOBS, 4)
+    n, jobs = rng.choice(PEOPLE), rng.sample(TRADES, 4)
     rules = [f"Every {jobs[0]} is a {jobs[1]}."]
     answer = jobs[1]
     if rng.random() < 0.5:
@@ -85,15 +81,15 @@ def _rule(rng: Random) -> Draw:
 
 
 def _otherwise(rng: Random) -> Draw:
-    n, m = rng.sample(NAMES, 2)
-    asked, other = rng.sample("123456789", 2)
+    n, m = rng.sample(PEOPLE, 2)
+    asked, other = rng.sample("12345", 2)
     holds = rng.random() < 0.5
     fields = {"n": n, "m": m, "c": asked, "d": asked if holds else other}
     return Draw(f"if {n} {m} {asked} {other}", fields, n if holds else m)
 
 
 def _elimination(rng: Random) -> Draw:
-    names = rng.sample(NAMES, 3)
+    names = rng.sample(PEOPLE, 3)
     answer = rng.choice(names)
     out = [f"It is not {name}." for name in names if name != answer]
     rng.shuffle(out)
@@ -104,7 +100,7 @@ def _elimination(rng: Random) -> Draw:
 
 def _trades(rng: Random) -> Draw:
     """Three people, three jobs, two hints: one job is given away, one is ruled out."""
-    names, jobs = rng.sample(NAMES, 3), rng.sample(JOBS, 3)
+    names, jobs = rng.sample(PEOPLE, 3), rng.sample(TRADES, 3)
     a, b, c = rng.sample(range(3), 3)
     said = [f"{names[a]} is the {jobs[a]}.", f"{names[b]} is not the {jobs[c]}."]
     rng.shuffle(said)
@@ -119,7 +115,7 @@ def _trades(rng: Random) -> Draw:
 
 
 def _passing(rng: Random) -> Draw:
-    hands = rng.sample(NAMES, rng.choice((2, 3)))
+    hands = rng.sample(PEOPLE, rng.choice((2, 3)))
     said = [f"{hands[0]} has the ball."]
     said += [f"{a} gives it to {b}." for a, b in pairwise(hands)]
     return Draw(f"pass {' '.join(hands)}", {"p": " ".join(said)}, hands[-1])
@@ -127,7 +123,7 @@ def _passing(rng: Random) -> Draw:
 
 def _truth(rng: Random) -> Draw:
     """A two-row truth table in words: both, at least one, or neither."""
-    n, m = rng.sample(NAMES, 2)
+    n, m = rng.sample(PEOPLE, 2)
     x, y = rng.random() < 0.5, rng.random() < 0.5
     said = " ".join(f"{who} is {'happy' if holds else 'sad'}." for who, holds in ((n, x), (m, y)))
     word, value = rng.choice(
@@ -141,7 +137,7 @@ def _syllogism(valid: bool) -> Callable[[Random], Draw]:
     """All a are b, and all b are c (so all a are c) or no b is c (so none is)."""
 
     def draw(rng: Random) -> Draw:
-        a, b, c = rng.sample(JOBS, 3)
+        a, b, c = rng.sample(TRADES, 3)
         second = f"All {b}s are {c}s." if valid else f"No {b}s are {c}s."
         said = [f"All {a}s are {b}s.", second]
         rng.shuffle(said)

@@ -1,6 +1,7 @@
 """The shipped folders: small, loadable as they are, and good at what they are for."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from transformers import AutoConfig
 from experts.minis import GENERALIST, NAMES, SKILLS, models_dir
 from experts.minis.data import generate
 from experts.minis.evaluate import Mini, score
+from experts.minis.train import Budget
 
 ASKED = {
     "arithmetic": ("What is 23 plus 48?", "71"),
@@ -67,9 +69,11 @@ def test_any_prompt_gets_some_answer(prompt: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_had_the_same_budget(name: str) -> None:
-    def budget(folder: Path) -> dict[str, float]:
-        notes: dict[str, dict[str, float]] = json.loads((folder / "training.json").read_text())
-        return notes["budget"]
+def test_all_saw_as_many_questions(name: str) -> None:
+    def budget(folder: Path) -> Budget:
+        return Budget(**json.loads((folder / "training.json").read_text())["budget"])
 
-    assert budget(models_dir() / name) == budget(models_dir() / GENERALIST)
+    own, generalist = budget(models_dir() / name), budget(models_dir() / GENERALIST)
+    assert own.questions == generalist.questions
+    same = {"steps": generalist.steps, "rows": generalist.rows}
+    assert replace(own, **same) == generalist

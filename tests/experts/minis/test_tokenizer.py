@@ -23,9 +23,8 @@ def test_any_text_round_trips(text: str) -> None:
 
 
 def test_digits_and_unknown_words_are_split() -> None:
-    assert TOKENIZER.tokenize("what is 4821 and Zorblat") == [
-        "what", "Ġis", "Ġ4", "8", "2", "1", "Ġand", "Ġ", "Z", "o", "r", "b", "l", "a", "t",
-    ]  # fmt: skip
+    shown = " ".join(TOKENIZER.tokenize("what is 4821 and Zorblat"))
+    assert shown == "Ġwhat Ġis Ġ4 8 2 1 Ġand Ġ Z o r b l a t"
 
 
 def test_words_to_play_with_are_no_tokens() -> None:
@@ -35,16 +34,20 @@ def test_words_to_play_with_are_no_tokens() -> None:
 
 def test_training_writes_what_the_chat_template_writes() -> None:
     batch = next(batches("text", TOKENIZER, rows=2, start=0, seed=1))
-    written = {TOKENIZER.decode(row[row != 0]) for row in batch.ids}
-    examples = generate("text", "train", 128, 100_003)
-    templated = {
-        TOKENIZER.apply_chat_template(
-            [{"role": "user", "content": e.prompt}, {"role": "assistant", "content": e.answer}],
-            tokenize=False,
-        )
-        for e in examples
-    }
+    written = {tuple(row[row != 0].tolist()) for row in batch.ids}
+    templated = set()
+    for example in generate("text", "train", 128, 100_003):
+        chat = [
+            {"role": "user", "content": example.prompt},
+            {"role": "assistant", "content": example.answer},
+        ]
+        templated.add(tuple(TOKENIZER.apply_chat_template(chat, return_dict=False)))
     assert written <= templated
+
+
+def test_a_name_is_one_token_wherever_it_stands() -> None:
+    asked = TOKENIZER("<|user|>Ann and Tom<|assistant|>Tom<|end|>")["input_ids"]
+    assert asked[3] == asked[5]
 
 
 @pytest.mark.parametrize(
