@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-from experts.minis.data import SKILLS, Example, generate
 from openai import AsyncOpenAI
 from rich.console import Console
 from rich.progress import Progress
@@ -23,6 +22,7 @@ from rich.table import Table
 from benchmarks.server import running_server
 from compose.verify import VERIFIERS
 from experts.minis import NAMES
+from experts.minis.data import SKILLS, Example, generate
 
 AUTO = "auto"
 

@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from experts.minis.data import generate
 from openai import NotFoundError, OpenAI
 
 from benchmarks.server import running_server
 from experts.minis import NAMES
+from experts.minis.data import generate
 
 CONFIG = "configs/minis.yaml"
 
