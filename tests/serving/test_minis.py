@@ -38,9 +38,9 @@ def test_the_expert_of_the_skill_answers_and_is_named(client):
 
 
 def test_headers_name_expert_composition_and_decision_time(client):
-    messages = [{"role": "user", "content": "What is the capital of France?"}]
+    messages = [{"role": "user", "content": "What is 40 minus 12?"}]
     raw = client.chat.completions.with_raw_response.create(model="auto", messages=messages)
-    assert raw.headers["x-coterie-expert"] == "facts"
+    assert raw.headers["x-coterie-expert"] == "arithmetic"
     assert raw.headers["x-coterie-composition"] == "auto"
     assert float(raw.headers["x-coterie-decision-ms"]) > 0
 
