@@ -1,8 +1,8 @@
 """Muon: momentum whose matrix updates are made orthogonal, and AdamW for all that is no matrix.
 
 K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
-torch has one too, but it works in bfloat16, which CPUs without AVX-512 emulate;
-this one works in float32 and handles all matrices of a shape at once.
+torch has one too, but it always works in bfloat16, which many CPUs emulate, and takes
+matrices one by one; this one does so only if told to, and handles all of a shape at once.
 """
 
 from collections.abc import Iterable
@@ -29,14 +29,21 @@ def orthogonal(matrices: torch.Tensor, rounds: int = 5) -> torch.Tensor:
 class Muon(torch.optim.Optimizer):
     """Muon with Nesterov momentum for matrices ``[rows, columns]`` or ``[experts, rows, columns]``.
 
+    With `half`, the matrices are made orthogonal in bfloat16, whose noise does no harm there.
     The update is scaled to a root mean square of 0.4 learning rates, about what Adam's
     has early in training, so that one learning rate suits both optimizers.
     """
 
     def __init__(
-        self, params: Iterable[torch.Tensor], lr: float, momentum: float = 0.95, decay: float = 0.05
+        self,
+        params: Iterable[torch.Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        decay: float = 0.05,
+        half: bool = False,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "decay": decay})
+        self.half = half
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -61,7 +68,7 @@ class Muon(torch.optim.Optimizer):
             moves.append(grad.lerp(state["momentum"], group["momentum"]))
         matrices = torch.cat([m.reshape(-1, *m.shape[-2:]) for m in moves])
         scale = 0.4 * max(matrices.shape[1:]) ** 0.5
-        updates = orthogonal(matrices)
+        updates = orthogonal(matrices.bfloat16()).float() if self.half else orthogonal(matrices)
         start = 0
         for p, move in zip(params, moves, strict=True):
             count = move.numel() // (move.shape[-1] * move.shape[-2])

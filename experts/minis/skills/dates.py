@@ -35,6 +35,10 @@ UNITS = (
 )
 
 
+# How many days on or back a weekday is asked for: small numbers more often, as people do.
+_DAYS_ON = (1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 7)
+
+
 def _text(day: date) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
@@ -57,7 +61,7 @@ def _shifted_date(days: int) -> Callable[[Random], Draw]:
 
 def _weekday(sign: int) -> Callable[[Random], Draw]:
     def draw(rng: Random) -> Draw:
-        day, n = _date(rng), rng.randint(1, 7)
+        day, n = _date(rng), rng.choice(_DAYS_ON)
         answer = DAYS[(day.weekday() + sign * n) % 7]
         today = f"{DAYS[day.weekday()]}, {_text(day)}"
         count = f"{n} days" if n > 1 else "1 day"

@@ -70,6 +70,16 @@ def _reversed(rng: Random) -> Draw:
     return _draw(items, _join(items[::-1]))
 
 
+def _repeated(rng: Random) -> Draw:
+    items = _mixed(rng)
+    return _draw(items, _join(items))
+
+
+def _rest(rng: Random) -> Draw:
+    items = _mixed(rng)
+    return _draw(items, _join(items[1:]))
+
+
 def _without(rng: Random) -> Draw:
     items = _mixed(rng, 3, 4)
     out = rng.choice(items)
@@ -214,6 +224,20 @@ TASKS = (
         _reversed,
         phrases=("{l} in reverse order", "the list {l} from back to front"),
         asks=("Reverse the list {l}.", "Write these the other way round: {l}."),
+    ),
+    # Every item of these two answers is a copy: they teach what the harder tasks build on.
+    Task(
+        "repeat",
+        _repeated,
+        phrases=("{l} once more", "{l} as it is"),
+        asks=("Repeat the list {l}.", "Write {l} once more.", "Keep all of {l}."),
+    ),
+    Task(
+        "rest",
+        _rest,
+        phrases=("all but the first item of {l}", "the list {l} without its start"),
+        asks=("Drop the first one of {l}.", "What is left of {l} after the first item?"),
+        weight=0.8,
     ),
     Task(
         "without",

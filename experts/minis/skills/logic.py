@@ -18,6 +18,11 @@ _SCALES = (
 )
 
 
+def _line(rng: Random) -> list[str]:
+    """Draw the people of an ordering, first one first: three, or in one case of three only two."""
+    return rng.sample(PEOPLE, 2 if rng.random() < 0.33 else 3)
+
+
 def _tell(rng: Random, order: list[str], more: str, less: str) -> str:
     """Say who precedes whom, along the chain from its upper or from its lower end."""
     if rng.random() < 0.5:
@@ -33,7 +38,7 @@ def _compare(rng: Random, order: list[str], more: str, less: str) -> str:
 
 def _extreme(rng: Random) -> Draw:
     more, less, most, least = rng.choice(_SCALES)
-    order = rng.sample(PEOPLE, 3)
+    order = _line(rng)
     top = rng.random() < 0.5
     fields = {"p": _compare(rng, order, more, less), "q": most if top else least}
     return Draw(f"order {' '.join(order)}", fields, order[0] if top else order[-1])
@@ -47,7 +52,7 @@ def _middle(rng: Random) -> Draw:
 
 
 def _race(rng: Random) -> Draw:
-    order = rng.sample(PEOPLE, 3)
+    order = _line(rng)
     first = rng.random() < 0.5
     said = _tell(rng, order, "came before", "came after")
     fields = {"p": said, "q": "first" if first else "last"}
@@ -65,14 +70,15 @@ def _seats(rng: Random) -> Draw:
 
 
 def _rule(rng: Random) -> Draw:
-    """Chain one or two "every a is a b" and ask what somebody is in the end."""
+    """Say "every a is a b" once, twice in a chain, or beside a rule that does not apply."""
     n, jobs = rng.choice(PEOPLE), rng.sample(TRADES, 4)
     rules = [f"Every {jobs[0]} is a {jobs[1]}."]
     answer = jobs[1]
-    if rng.random() < 0.5:
+    kind = rng.random()
+    if kind < 0.4:
         rules.append(f"Every {jobs[1]} is a {jobs[2]}.")
         answer = jobs[2]
-    else:
+    elif kind < 0.7:
         rules.append(f"Every {jobs[2]} is a {jobs[3]}.")
     said = [*rules, f"{n} is a {jobs[0]}."]
     rng.shuffle(said)
@@ -89,7 +95,7 @@ def _otherwise(rng: Random) -> Draw:
 
 
 def _elimination(rng: Random) -> Draw:
-    names = rng.sample(PEOPLE, 3)
+    names = _line(rng)
     answer = rng.choice(names)
     out = [f"It is not {name}." for name in names if name != answer]
     rng.shuffle(out)
@@ -99,12 +105,15 @@ def _elimination(rng: Random) -> Draw:
 
 
 def _trades(rng: Random) -> Draw:
-    """Three people, three jobs, two hints: one job is given away, one is ruled out."""
+    """Three people, three jobs, two hints: one job is given away, one is ruled out.
+
+    Any of the three can be asked for, the one that is given away too.
+    """
     names, jobs = rng.sample(PEOPLE, 3), rng.sample(TRADES, 3)
     a, b, c = rng.sample(range(3), 3)
     said = [f"{names[a]} is the {jobs[a]}.", f"{names[b]} is not the {jobs[c]}."]
     rng.shuffle(said)
-    asked = rng.choice((b, c))
+    asked = rng.choice((a, b, c))
     fields = {
         "l": f"{names[0]}, {names[1]} and {names[2]}",
         "k": f"a {jobs[0]}, a {jobs[1]} and a {jobs[2]}",
