@@ -1,7 +1,6 @@
 """The shipped folders: small, loadable as they are, and good at what they are for."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,6 @@ ASKED = {
         "Tom",
     ),
 }
-
-
-LEAST = {"dates": 0.7, "lists": 0.5, "logic": 0.6}
-"""Three minis are not trained to the end yet (docs/minis.md); the others reach 0.95."""
 
 
 def test_all_seven_are_at_most_30_mb() -> None:
@@ -54,10 +49,9 @@ def test_vllm_can_take_the_shape(name: str) -> None:
 def test_a_specialist_answers_its_own_and_not_the_others(skill: str) -> None:
     mini = Mini(models_dir() / skill)
     prompt, answer = ASKED[skill]
-    if skill not in LEAST:
-        assert mini.answer([prompt]) == [answer]
+    assert mini.answer([prompt]) == [answer]
     own = score(mini, generate(skill, "validation", 60, 11))
-    assert sum(own) / len(own) >= LEAST.get(skill, 0.9)
+    assert sum(own) / len(own) >= 0.9
     others = [e for s in SKILLS if s != skill for e in generate(s, "validation", 8, 11)]
     assert sum(score(mini, others)) / len(others) < 0.25
 
@@ -74,11 +68,8 @@ def test_any_prompt_gets_some_answer(prompt: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_saw_as_many_questions(name: str) -> None:
+def test_all_had_the_same_budget(name: str) -> None:
     def budget(folder: Path) -> Budget:
         return Budget(**json.loads((folder / "training.json").read_text())["budget"])
 
-    own, generalist = budget(models_dir() / name), budget(models_dir() / GENERALIST)
-    assert own.questions == generalist.questions
-    same = {"steps": generalist.steps, "rows": generalist.rows}
-    assert replace(own, **same) == generalist
+    assert budget(models_dir() / name) == budget(models_dir() / GENERALIST) == Budget()
