@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from routers.embed import Embedder, make_embedder
 from routers.errors import ArtifactError, ConfigError, DataError, NotFitted
+from routers.references import References
 from routers.types import Floats, Neighbour, Outcomes, Query
 
 __all__ = ["EmbeddingRouter", "Router", "State", "TrainableRouter"]
 
 State = dict[str, NDArray[Any]]
+
+_REMEMBERED = "references."  # before the names of the references' arrays in a state
 
 
 class Router(ABC):
@@ -157,15 +160,23 @@ class TrainableRouter(Router):
 class EmbeddingRouter(TrainableRouter):
     """A router that sees a query only as its embedding.
 
+    It remembers training queries, so that it can tell which of them resemble a new one, and who
+    answered those well.
+
     Attributes
     ----------
     embedder_ : the embedder in use
     dim_ : the length of its embeddings
+    references_ : the training queries that it remembers
     """
+
+    remembers: ClassVar[int | None] = 4096
+    """At most so many training queries, for explanations; None: all, because scores need them."""
 
     embedder: str | Embedder
     embedder_: Embedder
     dim_: int
+    references_: References
 
     @abstractmethod
     def _fit_vectors(self, vectors: Floats, outcomes: Outcomes) -> None:
@@ -180,6 +191,10 @@ class EmbeddingRouter(TrainableRouter):
         self.embedder_.warm()
         super().warm()
 
+    def explain(self, query: Query, k: int = 5) -> list[Neighbour]:
+        self._require_fitted()
+        return self.references_.explain(self._embed([query.text])[0], self.experts_, k)
+
     def score(self, queries: Sequence[Query]) -> Floats:
         self._require_fitted()
         if not queries:
@@ -189,15 +204,30 @@ class EmbeddingRouter(TrainableRouter):
     def _fit(self, outcomes: Outcomes) -> None:
         self.embedder_ = self._make_embedder()
         self.dim_ = self.embedder_.dim
-        self._fit_vectors(self._embed(outcomes.prompts), outcomes)
+        vectors = self._embed(outcomes.prompts)
+        references = References.of(outcomes, vectors)
+        if self.remembers is not None:
+            references = references.thinned(self.remembers)
+        self.references_ = references
+        self._fit_vectors(vectors, outcomes)
 
     def restore(self, experts: Sequence[str], state: State) -> Self:
         self.embedder_ = self._make_embedder()
         self.dim_ = int(state["dim"])
+        kept = {
+            key.removeprefix(_REMEMBERED): value
+            for key, value in state.items()
+            if key.startswith(_REMEMBERED)
+        }
+        self.references_ = References.from_arrays(kept, self.dim_, len(experts))
         return super().restore(experts, state)
 
     def state(self) -> State:
-        return {**super().state(), "dim": np.asarray(self.dim_, dtype=np.int64)}
+        state = super().state()
+        state["dim"] = np.asarray(self.dim_, dtype=np.int64)
+        for key, value in self.references_.arrays().items():
+            state[_REMEMBERED + key] = value
+        return state
 
     def _make_embedder(self) -> Embedder:
         return make_embedder(self.embedder) if isinstance(self.embedder, str) else self.embedder

@@ -68,7 +68,7 @@ class Budget:
 def has_fast_bfloat16(device: str) -> bool:
     """Say whether `device` multiplies bfloat16 faster than float32, and does not emulate it."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     found = torch.cpu.get_capabilities()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 

@@ -173,8 +173,10 @@ def test_tensors_that_do_not_fit(make, make_outcomes):
         make().restore(["one"], state)
 
 
-def test_explains_with_at_most_k(make, make_outcomes):
+def test_explains_with_at_most_k(make, make_outcomes, name):
     neighbours = make().fit(make_outcomes()).explain(QUERIES[0], 4)
+    if issubclass(router_class(name), EmbeddingRouter):
+        assert [each.source for each in neighbours] == ["math"] * 4
     assert len(neighbours) <= 4
     assert [each.similarity for each in neighbours] == sorted(
         (each.similarity for each in neighbours), reverse=True
