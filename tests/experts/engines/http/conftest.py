@@ -10,9 +10,12 @@ import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
+
+Listen = Callable[..., AbstractAsyncContextManager[int]]
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,12 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with suppress(ConnectionError, asyncio.CancelledError):
-        await writer.wait_closed()
-
-
 @asynccontextmanager
-async def run_proxy(login: str | None = None, status: int = 200) -> AsyncIterator[ProxyServer]:
+async def run_proxy(
+    listen: Listen, login: str | None = None, status: int = 200
+) -> AsyncIterator[ProxyServer]:
     """A forward proxy: CONNECT for tunnels, absolute-form requests for plain HTTP."""
     proxy = ProxyServer()
-    tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -83,13 +81,11 @@ async def run_proxy(login: str | None = None, status: int = 200) -> AsyncIterato
         wanted = None if login is None else base64.b64encode(login.encode())
         if wanted is not None and b"Proxy-Authorization: Basic " + wanted not in head:
             writer.write(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
-            writer.close()
             return
         if wanted is not None:
             proxy.logins.append(login or "")
         if status != 200:
             writer.write(b"HTTP/1.1 %d No\r\n\r\n" % status)
-            writer.close()
             return
         netloc = target if method == "CONNECT" else target.split("/")[2]
         host, _, port = netloc.rpartition(":")
@@ -101,30 +97,15 @@ async def run_proxy(login: str | None = None, status: int = 200) -> AsyncIterato
         try:
             await asyncio.gather(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
         finally:
-            await _close(upstream_writer)
+            upstream_writer.close()
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await upstream_writer.wait_closed()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        with suppress(asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
-            await handle(reader, writer)
-        await _close(writer)
-        tasks.discard(task)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listen(handle) as proxy.port:
         yield proxy
-    finally:
-        server.close()
-        for task in tuple(tasks):
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tuple(tasks))
 
 
 @pytest.fixture
-def proxy_server() -> Callable[..., AbstractAsyncContextManager[ProxyServer]]:
+def proxy_server(listen: Listen) -> Callable[..., AbstractAsyncContextManager[ProxyServer]]:
     """``async with proxy_server(login="user:word") as proxy``."""
-    return run_proxy
+    return partial(run_proxy, listen)
