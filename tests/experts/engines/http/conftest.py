@@ -1,4 +1,4 @@
-"""A certificate authority, a server certificate of it, and a proxy: all made for the test."""
+"""A client and its upstream, a certificate authority, and a proxy: all made for the test."""
 
 from __future__ import annotations
 
@@ -7,15 +7,60 @@ import base64
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from experts.engines.http.client import HttpClient, HttpLimits
+
 Listen = Callable[..., AbstractAsyncContextManager[int]]
+
+
+@pytest.fixture
+def talk(serve: Any, run: Any) -> Callable[..., None]:
+    """Run ``visit(client, upstream)`` against a server with this answer."""
+
+    def _talk(answer: Any, visit: Any, /, **limits: Any) -> None:
+        async def main() -> None:
+            async with serve(answer) as upstream:
+                client = HttpClient(upstream.url, {"X-Test": "1"}, limits=HttpLimits(**limits))
+                try:
+                    await visit(client, upstream)
+                finally:
+                    await client.close()
+
+        run(main())
+
+    return _talk
+
+
+@pytest.fixture
+def answers() -> Callable[..., Any]:
+    """An answer that is always these bytes, each part in a write of its own."""
+
+    def _answers(*parts: bytes, close: bool = False) -> Any:
+        async def answer(request: Any, peer: Any) -> bool:
+            await peer.send(*parts)
+            return not close
+
+        return answer
+
+    return _answers
+
+
+@pytest.fixture
+def post() -> Callable[..., Awaitable[bytes]]:
+    """``await post(client, body)``: the whole answer."""
+
+    async def _post(client: HttpClient, body: bytes = b"{}") -> bytes:
+        return await (await client.post("/v1/x", body)).read()
+
+    return _post
 
 
 @dataclass(frozen=True)
