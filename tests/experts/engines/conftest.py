@@ -59,17 +59,6 @@ class Upstream:
         return f"http://127.0.0.1:{self.port}"
 
 
-def whole(body: bytes, *, status: int = 200, headers: str = "") -> bytes:
-    """A response with a length."""
-    head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
-    return head.encode() + body
-
-
-def chunked(*pieces: bytes, end: bool = True) -> bytes:
-    last = b"0\r\n\r\n" if end else b""
-    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + last
-
-
 async def read_request(peer: Peer, connection: int) -> Request | None:
     try:
         head = await peer.reader.readuntil(b"\r\n\r\n")
@@ -84,38 +73,58 @@ async def read_request(peer: Peer, connection: int) -> Request | None:
 
 
 @asynccontextmanager
-async def run_upstream(
-    answer: Answer, *, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[Upstream]:
-    upstream = Upstream()
+async def run_server(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    *,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[int]:
+    """Give each connection to ``handle`` and close it afterwards, at the latest with the block."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        upstream.connections += 1
-        number, peer = upstream.connections, Peer(reader, writer)
-        with suppress(asyncio.CancelledError, ConnectionError):
-            while (request := await read_request(peer, number)) is not None:
-                upstream.requests.append(request)
-                if await answer(request, peer) is False:
-                    break
+        with suppress(asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
+            await handle(reader, writer)
         writer.close()
-        with suppress(ConnectionError, asyncio.CancelledError, ssl.SSLError):
+        with suppress(asyncio.CancelledError, ConnectionError, ssl.SSLError):
             await writer.wait_closed()
         tasks.discard(task)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls, limit=1 << 20)
-    upstream.port = server.sockets[0].getsockname()[1]
     try:
-        yield upstream
+        yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
         for task in tuple(tasks):
             task.cancel()
         if tasks:
             await asyncio.wait(tuple(tasks))
+
+
+@asynccontextmanager
+async def run_upstream(
+    answer: Answer, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Upstream]:
+    upstream = Upstream()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream.connections += 1
+        number, peer = upstream.connections, Peer(reader, writer)
+        while (request := await read_request(peer, number)) is not None:
+            upstream.requests.append(request)
+            if await answer(request, peer) is False:
+                break
+
+    async with run_server(handle, tls=tls) as upstream.port:
+        yield upstream
+
+
+@pytest.fixture
+def listen() -> Callable[..., AbstractAsyncContextManager[int]]:
+    """``async with listen(handle) as port``, where handle(reader, writer) is a coroutine."""
+    return run_server
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A certificate authority, a server certificate of it, and a proxy: all made for the test."""
+"""A client and its upstream, a certificate authority, and a proxy: all made for the test."""
 
 from __future__ import annotations
 
@@ -7,12 +7,60 @@ import base64
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from experts.engines.http.client import HttpClient, HttpLimits
+
+Listen = Callable[..., AbstractAsyncContextManager[int]]
+
+
+@pytest.fixture
+def talk(serve: Any, run: Any) -> Callable[..., None]:
+    """Run ``visit(client, upstream)`` against a server with this answer."""
+
+    def _talk(answer: Any, visit: Any, /, **limits: Any) -> None:
+        async def main() -> None:
+            async with serve(answer) as upstream:
+                client = HttpClient(upstream.url, {"X-Test": "1"}, limits=HttpLimits(**limits))
+                try:
+                    await visit(client, upstream)
+                finally:
+                    await client.close()
+
+        run(main())
+
+    return _talk
+
+
+@pytest.fixture
+def answers() -> Callable[..., Any]:
+    """An answer that is always these bytes, each part in a write of its own."""
+
+    def _answers(*parts: bytes, close: bool = False) -> Any:
+        async def answer(request: Any, peer: Any) -> bool:
+            await peer.send(*parts)
+            return not close
+
+        return answer
+
+    return _answers
+
+
+@pytest.fixture
+def post() -> Callable[..., Awaitable[bytes]]:
+    """``await post(client, body)``: the whole answer."""
+
+    async def _post(client: HttpClient, body: bytes = b"{}") -> bytes:
+        return await (await client.post("/v1/x", body)).read()
+
+    return _post
 
 
 @dataclass(frozen=True)
@@ -64,17 +112,12 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-async def _close(writer: asyncio.StreamWriter) -> None:
-    writer.close()
-    with suppress(ConnectionError, asyncio.CancelledError):
-        await writer.wait_closed()
-
-
 @asynccontextmanager
-async def run_proxy(login: str | None = None, status: int = 200) -> AsyncIterator[ProxyServer]:
+async def run_proxy(
+    listen: Listen, login: str | None = None, status: int = 200
+) -> AsyncIterator[ProxyServer]:
     """A forward proxy: CONNECT for tunnels, absolute-form requests for plain HTTP."""
     proxy = ProxyServer()
-    tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -83,13 +126,11 @@ async def run_proxy(login: str | None = None, status: int = 200) -> AsyncIterato
         wanted = None if login is None else base64.b64encode(login.encode())
         if wanted is not None and b"Proxy-Authorization: Basic " + wanted not in head:
             writer.write(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
-            writer.close()
             return
         if wanted is not None:
             proxy.logins.append(login or "")
         if status != 200:
             writer.write(b"HTTP/1.1 %d No\r\n\r\n" % status)
-            writer.close()
             return
         netloc = target if method == "CONNECT" else target.split("/")[2]
         host, _, port = netloc.rpartition(":")
@@ -101,30 +142,15 @@ async def run_proxy(login: str | None = None, status: int = 200) -> AsyncIterato
         try:
             await asyncio.gather(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
         finally:
-            await _close(upstream_writer)
+            upstream_writer.close()
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await upstream_writer.wait_closed()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        with suppress(asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
-            await handle(reader, writer)
-        await _close(writer)
-        tasks.discard(task)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listen(handle) as proxy.port:
         yield proxy
-    finally:
-        server.close()
-        for task in tuple(tasks):
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tuple(tasks))
 
 
 @pytest.fixture
-def proxy_server() -> Callable[..., AbstractAsyncContextManager[ProxyServer]]:
+def proxy_server(listen: Listen) -> Callable[..., AbstractAsyncContextManager[ProxyServer]]:
     """``async with proxy_server(login="user:word") as proxy``."""
-    return run_proxy
+    return partial(run_proxy, listen)
