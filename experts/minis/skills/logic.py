@@ -68,9 +68,9 @@ def _race(rng: Random) -> Draw:
 def _seats(rng: Random) -> Draw:
     order = rng.sample(PEOPLE, 3)
     left, middle, right = order
-    place, answer = rng.choice(
-        (("in the middle", middle), ("at the left end", left), ("at the right end", right))
-    )
+    ends = (("at the left end", left), ("at the right end", right))
+    end = ends[0] if rng.random() < COMMON_CASE else ends[1]
+    place, answer = end if rng.random() < 0.7 else ("in the middle", middle)
     said = _tell(rng, order, "sits left of", "sits right of")
     return Draw(f"order {' '.join(order)}", {"p": said, "q": place}, answer)
 
@@ -123,6 +123,15 @@ def _trades(rng: Random) -> Draw:
         "q": jobs[asked],
     }
     return Draw(f"trades {' '.join(names)} {' '.join(jobs)}", fields, names[asked])
+
+
+def _recall(rng: Random) -> Draw:
+    """Two people with their trades: who has this one? What `trades` builds on."""
+    names, jobs = rng.sample(PEOPLE, 2), rng.sample(TRADES, 2)
+    said = " ".join(f"{name} is the {job}." for name, job in zip(names, jobs, strict=True))
+    asked = rng.randrange(2)
+    key = f"recall {' '.join(names)} {' '.join(jobs)}"
+    return Draw(key, {"p": said, "q": jobs[asked]}, names[asked])
 
 
 def _passing(rng: Random) -> Draw:
@@ -243,6 +252,14 @@ TASKS = (
             "{l} are {k}, one each. {p} Who is the {q}?",
             "Here are {l}: {k}, in some order. {p} Which one is the {q}?",
         ),
+        weight=0.7,
+    ),
+    Task(
+        "recall",
+        _recall,
+        (),
+        ("{p} Who is the {q}?", "{p} Which of them is the {q}?", "{p} Name the {q}."),
+        weight=0.9,
     ),
     Task(
         "passing",
