@@ -110,30 +110,6 @@ def _elimination(rng: Random) -> Draw:
     return Draw(f"not {' '.join(names)}", fields, answer)
 
 
-def _trades(rng: Random) -> Draw:
-    """Three people, three jobs, two of which are given away; any of the three is asked for."""
-    names, jobs = rng.sample(PEOPLE, 3), rng.sample(TRADES, 3)
-    told = rng.sample(range(3), 2)
-    said = [f"{names[who]} is the {jobs[who]}." for who in told]
-    asked = rng.randrange(3)
-    fields = {
-        "l": f"{names[0]}, {names[1]} and {names[2]}",
-        "k": f"a {jobs[0]}, a {jobs[1]} and a {jobs[2]}",
-        "p": " ".join(said),
-        "q": jobs[asked],
-    }
-    return Draw(f"trades {' '.join(names)} {' '.join(jobs)}", fields, names[asked])
-
-
-def _recall(rng: Random) -> Draw:
-    """Two people with their trades: who has this one? What `trades` builds on."""
-    names, jobs = rng.sample(PEOPLE, 2), rng.sample(TRADES, 2)
-    said = " ".join(f"{name} is the {job}." for name, job in zip(names, jobs, strict=True))
-    asked = rng.randrange(2)
-    key = f"recall {' '.join(names)} {' '.join(jobs)}"
-    return Draw(key, {"p": said, "q": jobs[asked]}, names[asked])
-
-
 def _passing(rng: Random) -> Draw:
     hands = rng.sample(PEOPLE, rng.choice((2, 3)))
     said = [f"{hands[0]} has the ball."]
@@ -243,23 +219,6 @@ TASKS = (
             "The {i} belong to {l}. {p} Whose are they?",
         ),
         weight=1.2,
-    ),
-    Task(
-        "trades",
-        _trades,
-        (),
-        (
-            "{l} are {k}, one each. {p} Who is the {q}?",
-            "Here are {l}: {k}, in some order. {p} Which one is the {q}?",
-        ),
-        weight=0.7,
-    ),
-    Task(
-        "recall",
-        _recall,
-        (),
-        ("{p} Who is the {q}?", "{p} Which of them is the {q}?", "{p} Name the {q}."),
-        weight=0.9,
     ),
     Task(
         "passing",
