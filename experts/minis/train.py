@@ -48,7 +48,7 @@ class Budget:
     balance : weight of the load-balancing loss of the generalist's experts
     """
 
-    steps: int = 9_000
+    steps: int = 7_000
     rows: int = 32
     rate: float = 8e-4
     embedding_rate: float = 2e-3
