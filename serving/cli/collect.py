@@ -44,7 +44,7 @@ def command(
         cells = (f"{row['quality']:.3f}", f"{row['cost']:.6f}", f"{row['latency']:.3f}")
         table.add_row(name, str(row["prompts"]), *cells)
     console.print(table)
-    console.print(f"Wrote {out}. Next: coterie train --outcomes {out} --router knn --out DIR")
+    console.print(f"Wrote {out}. Next: coterie train --outcomes {out} --out DIR")
 
 
 async def _collect(
