@@ -1,9 +1,10 @@
 """Train the minis from scratch.
 
-    python -m experts.minis.train                    all seven, about an hour on 2 CPU cores
+    python -m experts.minis.train                    all seven, an hour or less on 2 CPU cores
     python -m experts.minis.train --only facts       one of them
 
-Every model gets the same number of questions and the same learning-rate schedule.
+Every model gets the same budget. With ``--threads 1``, as many runs as there are cores
+go well side by side.
 A run that is stopped goes on where it was when it is started again; a model that
 is finished is not trained twice (``--fresh`` does).
 """
