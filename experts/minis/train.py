@@ -70,7 +70,8 @@ def has_fast_bfloat16(device: str) -> bool:
     """Say whether `device` multiplies bfloat16 faster than float32, and does not emulate it."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    found = torch.cpu.get_capabilities()
+    # Older releases do not say; float32 is right everywhere.
+    found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 

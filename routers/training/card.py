@@ -13,7 +13,9 @@ LIMITS = """\
 - It expects queries like those it was trained on: on other ones its scores are guesses.
 - It sees the request's text, not the conversation's purpose, the tools or the images.
 - The best single expert is chosen with hindsight, so the gap closed is understated.
-- A score is an expected quality as the outcomes were graded, no better than that grading."""
+- A score is an expected quality as the outcomes were graded, no better than that grading.
+- A router that embeds keeps training prompts, to explain its scores by them: whoever gets this
+  folder can read them."""
 
 
 def render_card(
