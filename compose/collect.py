@@ -43,13 +43,21 @@ class Result:
 
 
 class Journal:
-    """Results so far, one JSON object a line. A line cut short by a kill is not counted."""
+    """Results so far, one JSON object a line. A line cut short by a kill is not counted.
+
+    Makes the folders above ``path``. Raises DataError if nothing can be written there.
+    """
 
     def __init__(self, path: Path, known: Iterable[Result] = ()) -> None:
         self.path = path
         self.results = list({_key(r): r for r in [*known, *self._read()]}.values())
         torn = path.exists() and not path.read_bytes().endswith(b"\n")
-        self._file = path.open("a", encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            reason = error.strerror or "cannot be written"
+            raise DataError(f"{path}: {reason}; write the outcomes somewhere else") from error
         if torn:
             self._file.write("\n")
 

@@ -54,6 +54,14 @@ def test_every_expert_is_asked_every_prompt_and_scored(tmp_path):
     assert summarise(results)["right"]["quality"] == 1.0
 
 
+def test_folders_are_made_and_a_place_that_takes_no_file_is_named(tmp_path):
+    Journal(tmp_path / "new" / "folder" / "out.journal").close()
+    assert (tmp_path / "new" / "folder" / "out.journal").exists()
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(DataError, match=r"file/out.journal: .*somewhere else"):
+        Journal(tmp_path / "file" / "out.journal")
+
+
 def test_a_stopped_run_goes_on_without_asking_twice(tmp_path):
     path = prompts_file(tmp_path)
     flaky = expert("e", replies="1", error="ExpertFailed", error_times=4)
