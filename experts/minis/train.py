@@ -1,6 +1,6 @@
 """Train the minis from scratch.
 
-    python -m experts.minis.train                    all seven, an hour or less on 2 CPU cores
+    python -m experts.minis.train                    all seven; docs/minis.md says how long
     python -m experts.minis.train --only facts       one of them
 
 Every model gets the same budget. With ``--threads 1``, as many runs as there are cores
@@ -45,7 +45,7 @@ class Budget:
     decay : weight decay of the matrices
     prompt : how much the words of the question count beside those of the answer. A name or a
         number that comes up again in a question teaches to look back for it, which is what the
-        tasks with matching need: they are learnt several times sooner.
+        tasks with matching need.
     balance : weight of the load-balancing loss of the generalist's experts
     """
 
@@ -59,11 +59,6 @@ class Budget:
     balance: float = 0.01
     seed: int = 1
     layers: int = 4
-
-    @property
-    def questions(self) -> int:
-        """How many questions the model sees, the measure that is the same for all."""
-        return self.steps * self.rows
 
 
 def has_fast_bfloat16(device: str) -> bool:

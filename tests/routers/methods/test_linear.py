@@ -46,3 +46,15 @@ def test_experts_asked_on_different_queries(make_outcomes):
     router = LinearRouter("hashing").fit(dataclasses.replace(outcomes, quality=quality))
     scores = router.score([Query("compute the sum of 1 and 2"), Query("write a python function")])
     assert scores.argmax(axis=1).tolist() == [0, 1]
+
+
+def test_it_remembers_no_more_prompts_than_it_explains_with(make_outcomes, monkeypatch):
+    monkeypatch.setattr(LinearRouter, "remembers", 10)
+    router = LinearRouter("hashing").fit(make_outcomes(60))
+    assert len(router.references_) == 10
+    assert len(router.explain(Query("soup"), 99)) == 10
+    whole = LinearRouter("hashing")
+    monkeypatch.setattr(LinearRouter, "remembers", None)
+    np.testing.assert_array_equal(
+        router.score([Query("soup")]), whole.fit(make_outcomes(60)).score([Query("soup")])
+    )
